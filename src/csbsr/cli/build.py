@@ -1,0 +1,119 @@
+"""From a composed configuration to objects: the network, the data, the trainer."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import hydra
+import pytorch_lightning as pl
+import torch
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
+from torch import nn
+
+import csbsr
+from csbsr.joint import build
+from csbsr.training.module import NonFiniteLoss
+
+log = logging.getLogger(__name__)
+
+
+def plain(node: Any) -> Any:
+    """A configuration node as plain containers, interpolations resolved."""
+    return OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node
+
+
+def build_network(config: DictConfig) -> tuple[nn.Module, dict[str, Any]]:
+    """The network with freshly drawn weights (from ``seed``), and its description."""
+    spec = plain(config.model)
+    pl.seed_everything(config.seed, workers=True, verbose=False)
+    return build(spec, tuple(config.trusted)), spec
+
+
+def build_data(config: DictConfig) -> pl.LightningDataModule:
+    """The data module with the degradation of the configuration."""
+    return build(plain(config.data), ("csbsr",))
+
+
+def build_trainer(config: DictConfig, callbacks: list[Any], loggers: list[Any]) -> pl.Trainer:
+    """The Lightning trainer, without its advice on the terminal."""
+    logging.getLogger("pytorch_lightning.utilities.rank_zero").setLevel(logging.WARNING)
+    return hydra.utils.instantiate(config.trainer, callbacks=callbacks, logger=loggers)
+
+
+def instances(group: DictConfig | None) -> list[Any]:
+    """The objects of a group of named nodes; a name set to null is left out."""
+    return [hydra.utils.instantiate(node) for node in (group or {}).values() if node is not None]
+
+
+def run_folder() -> Path:
+    """Where this job writes."""
+    return Path(HydraConfig.get().runtime.output_dir)
+
+
+def describe(network: nn.Module) -> str:
+    """One line on a network: parts and parameters."""
+    parts = [network.sr, network.segmentor] if hasattr(network, "segmentor") else [network]
+    names = " + ".join(type(part).__name__ for part in parts)
+    millions = sum(parameter.numel() for parameter in network.parameters()) / 1e6
+    return f"{names}, ×{network.scale}, {millions:.2f} M parameters"
+
+
+def compile_parts(network: nn.Module) -> None:
+    """``torch.compile`` each part in place: the names in its state dict stay as they are."""
+    for part in network.children():
+        part.compile()
+
+
+def friendly(task: Callable[[DictConfig], Any]) -> Callable[[DictConfig], Any]:
+    """Report what a person can mend in a line, without a traceback, and leave nothing half-written behind.
+
+    A run folder in which only Hydra's own records lie is removed.  In a sweep the error goes on to Hydra, so that it is
+    recorded with its job.
+    """
+
+    @wraps(task)
+    def wrapper(config: DictConfig) -> Any:
+        try:
+            return task(config)
+        except (ValueError, FileNotFoundError, NonFiniteLoss, torch.OutOfMemoryError) as error:
+            if HydraConfig.get().mode.name == "MULTIRUN":
+                raise
+            folder = run_folder()
+            ours = (folder / ".hydra").is_dir()  # else Hydra was told to leave no records, and this may be anyone's
+            if ours and all(path.name == ".hydra" or path.suffix == ".log" for path in folder.iterdir()):
+                shutil.rmtree(folder)
+            log.debug("traceback", exc_info=True)
+            print(f"error: {error}", file=sys.stderr)
+            raise SystemExit(1) from None
+
+    return wrapper
+
+
+def without_downloads(spec: Any) -> Any:
+    """The description with every ``pretrained`` set to null: what it fills, a checkpoint fills better."""
+    if isinstance(spec, dict):
+        return {key: None if key == "pretrained" else without_downloads(value) for key, value in spec.items()}
+    return spec
+
+
+def make_card(config: DictConfig, spec: dict[str, Any], data: pl.LightningDataModule) -> dict[str, Any]:
+    """What a checkpoint tells of itself; plain values only."""
+    hydra_config = HydraConfig.get()
+    return {
+        "format": 1,
+        "version": csbsr.__version__,
+        "network": without_downloads(spec),
+        "scale": spec.get("scale", config.scale),
+        "seed": config.seed,
+        "config": OmegaConf.to_container(config, resolve=False),
+        "overrides": list(hydra_config.overrides.task),
+        "choices": {str(key): value for key, value in hydra_config.runtime.choices.items() if "/" not in str(key)},
+        "data": {"fingerprint": data.fingerprint()},
+    }

@@ -1,0 +1,78 @@
+"""Where the configuration lies, and how the command line's words reach Hydra."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import hydra
+
+import csbsr
+
+#: Values that are paths: taken literally, whatever characters they hold, and made absolute.
+PATH_KEYS = ("ckpt", "init", "data.root", "input", "output", "out", "hydra.run.dir", "hydra.sweep.dir")
+
+
+def config_folder() -> Path:
+    """The folder of YAML files: ``csbsr/conf`` beside the code in a wheel, the top-level ``conf`` in a checkout."""
+    installed = Path(csbsr.__file__).parent / "conf"
+    return installed if installed.is_dir() else Path(csbsr.__file__).parents[2] / "conf"
+
+
+def run(task: Callable, config_name: str, arguments: Sequence[str]) -> None:
+    """Run ``task`` as a Hydra application with the given command line (without the program's name)."""
+    sys.argv = [sys.argv[0], *arguments]
+    hydra.main(version_base="1.3", config_path=str(config_folder()), config_name=config_name)(task)()
+
+
+def literal_paths(arguments: Sequence[str]) -> list[str]:
+    """Quote the values of `PATH_KEYS`, so that Hydra's grammar does not read them.
+
+    Spaces, commas, brackets, ``=`` and umlauts may then stand in a path without any quoting of one's own.  Relative
+    paths become absolute; ``null``, ``last`` and what is quoted already stay as they are, and so does everything in a
+    sweep (there a comma separates values).
+    """
+    sweep = any(argument in ("-m", "--multirun") for argument in arguments)
+    return list(arguments) if sweep else [_literal(argument) for argument in arguments]
+
+
+def _literal(argument: str) -> str:
+    key, equals, value = argument.partition("=")
+    name = key.lstrip("+")
+    if not equals or name not in PATH_KEYS or value in ("", "null", "last") or value[0] in "'\"" or "${" in value:
+        return argument
+    return f"{key}={quoted(Path(value).expanduser().absolute())}"
+
+
+def quoted(value: object) -> str:
+    """``value`` as one single-quoted word of Hydra's grammar."""
+    text = str(value)
+    end = len(text) - len(text.rstrip("\\"))  # only backslashes before a quote are special there
+    return "'" + text.replace("\\'", "\\\\'").replace("'", "\\'") + "\\" * end + "'"
+
+
+def value_of(arguments: Sequence[str], key: str) -> str | None:
+    """The last value given to ``key``, as typed, without quotes."""
+    for argument in reversed(arguments):
+        name, equals, value = argument.partition("=")
+        if equals and name.lstrip("+") == key:
+            return value.strip("'\"")
+    return None
+
+
+def merged(earlier: Sequence[str], later: Sequence[str]) -> list[str]:
+    """Overrides ``earlier`` with those replaced that ``later`` gives anew."""
+    keys = {argument.partition("=")[0].lstrip("+~") for argument in later}
+    return [argument for argument in earlier if argument.partition("=")[0].lstrip("+~") not in keys] + list(later)
+
+
+def show_version(arguments: Sequence[str]) -> None:
+    """Print the version and leave, if ``--version`` was asked for."""
+    if "--version" in arguments:
+        import torch
+
+        print(f"csbsr {csbsr.__version__} (torch {torch.__version__}, Python {sys.version.split()[0]})")
+        raise SystemExit(0)
+
+

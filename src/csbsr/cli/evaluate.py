@@ -1,0 +1,166 @@
+"""``csbsr-eval``: evaluate a checkpoint, or the authors' released weights."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+from hydra import compose
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf, open_dict
+from pytorch_lightning.callbacks import Callback
+from rich.console import Console
+from rich.table import Table
+
+from csbsr.cli import build as make
+from csbsr.cli.config import literal_paths, run, show_version, value_of
+from csbsr.joint import build
+from csbsr.reference import load
+from csbsr.report.files import write_evaluation
+from csbsr.report.page import PICTURES, number
+from csbsr.report.panel import panel
+from csbsr.report.pictures import ImagePictures
+from csbsr.report.runcard import run_card
+from csbsr.training.callbacks import Progress, row_of
+from csbsr.training.loggers import log_final
+from csbsr.training.module import CrackModule
+
+log = logging.getLogger("csbsr")
+
+
+def main() -> None:
+    """Entry point of ``csbsr-eval``."""
+    arguments = sys.argv[1:]
+    show_version(arguments)
+    run(evaluate, "eval", loosened(literal_paths(arguments)))
+
+
+def loosened(arguments: list[str]) -> list[str]:
+    """Let ``data.root=…`` stand alone: without ``data=…`` it changes the data of the checkpoint."""
+    words = []
+    for word in arguments:
+        key = word.partition("=")[0]
+        group = key.partition(".")[0]
+        alone = "." in key and group in ("data", "degradation") and value_of(arguments, group) is None
+        words.append(f"++{word}" if alone and not key.startswith("+") else word)
+    return words
+
+
+@make.friendly
+def evaluate(config: DictConfig) -> None:
+    """Rebuild the network, run it over the test images, write the results."""
+    if not config.ckpt:
+        raise ValueError("ckpt: expected a checkpoint of csbsr-train or released weights: csbsr-eval ckpt=<path>")
+    network = load(config.ckpt, scale=config.scale, trusted=tuple(config.trusted))
+    trained = network.card
+    merged = with_data_of(config, trained, network.scale)
+    data = make.build_data(merged)
+    folder = make.run_folder()
+    metrics = build({**make.plain(config.metrics), "threshold": trained.get("recommended_threshold")})
+    module = CrackModule(network, metrics=metrics, seed=config.seed)
+    log.info("system   %s", make.describe(network))
+    log.info("weights  %s", config.ckpt)
+    data.setup("test")
+    log.info("data     %d test images", len(data.test))
+    card = card_of(config, merged, data, trained)
+    loggers = make.instances(config.get("logger"))
+    images = ImageFiles(folder, config.panels)
+    trainer = make.build_trainer(config, [Progress(), images], loggers)
+    for logger in loggers:
+        logger.log_hyperparams(card)
+    trainer.test(module, datamodule=data, verbose=False)
+    if trainer.is_global_zero:
+        values, definitions = metrics.compute(), metrics.definitions()
+        write_evaluation(folder, values, definitions, metrics.rows(), metrics.curves(), card)
+        table = [[key, number(key, value), definitions[key]] for key, value in values.items()]
+        show(table)
+        log_final(loggers, "test", table, images.first)
+        log.info("report   %s", folder / "report.html")
+        log.info("output   %s", folder)
+
+
+def card_of(
+    config: DictConfig, merged: DictConfig, data: pl.LightningDataModule, trained: dict[str, Any]
+) -> dict[str, Any]:
+    """The run card of this evaluation; ``trained`` is what the checkpoint tells of itself."""
+    chosen = HydraConfig.get().runtime.choices
+    names = {key: chosen.get(key) or trained.get("choices", {}).get(key) for key in ("data", "degradation")}
+    settings = {key: make.plain(value) for key, value in config.items() if key not in names}
+    settings |= {key: make.plain(merged[key]) for key in names}
+    return run_card(
+        "csbsr-eval",
+        HydraConfig.get().overrides.task,
+        config.seed,
+        settings,
+        {"name": names["data"] or "synthetic", "degradation": names["degradation"] or "anisotropic",
+         "images": len(data.test), "fingerprint": data.fingerprint()["test"]},
+        config.ckpt,
+        trained["network"],
+        {key: value for key, value in trained.items() if key not in ("network", "config")},
+        scale=merged.scale,
+        recommended_threshold=trained.get("recommended_threshold"),
+        date=datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
+    )  # fmt: skip
+
+
+def with_data_of(config: DictConfig, card: dict[str, Any], scale: int) -> DictConfig:
+    """The checkpoint's configuration with what was asked for here in place of its data and degradation."""
+    stored = OmegaConf.create(card["config"]) if "config" in card else compose("train", overrides=[f"scale={scale}"])
+    OmegaConf.set_struct(stored, False)
+    for key in ("data", "degradation"):
+        asked = config.get(key)
+        if asked is None:
+            continue
+        if "_target_" in asked:
+            stored[key] = asked
+        else:
+            stored[key] = OmegaConf.merge(stored[key], asked)
+    with open_dict(stored):
+        stored.scale = scale
+        stored.seed = config.seed  # of the test's blur: the same for every checkpoint, whatever it was trained with
+    return stored
+
+
+class ImageFiles(Callback):
+    """Writes the pictures of each test image, and keeps the first images for the loggers.
+
+    Args:
+        folder: where ``pictures/<name>/`` (for the report) and ``panels/<name>.png`` go, with the name's own folders.
+        panels: at most so many panels; None writes all.
+        kept: how many rows `first` holds.
+    """
+
+    def __init__(self, folder: Path, panels: int | None = None, kept: int = 4) -> None:
+        self.folder, self.panels, self.kept = folder, panels, kept
+        self.first: list[dict[str, Any]] = []
+        self._written = 0
+
+    def on_test_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, *_: Any) -> None:
+        """Write the images of this step."""
+        for output, part in zip(outputs, batch, strict=True):
+            for i, name in enumerate(part["name"]):
+                row = row_of(output, part, i)
+                ImagePictures(self.folder / PICTURES, name).save(row)
+                if len(self.first) < self.kept:
+                    self.first.append(row)
+                if self.panels is None or self._written < self.panels:
+                    path = (self.folder / "panels" / name).with_suffix(".png")
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    panel([row], tile=320).save(path)
+                    self._written += 1
+
+
+def show(lines: list[list[str]]) -> None:
+    """The table on the terminal."""
+    table = Table("metric", "value", "definition")
+    for line in lines:
+        table.add_row(*line)
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,136 @@
+"""``csbsr-train``: train a system, or continue."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from pathlib import Path
+
+import hydra
+import torch
+from omegaconf import DictConfig
+
+from csbsr.cli import build as make
+from csbsr.cli.config import literal_paths, merged, quoted, run, show_version, value_of
+from csbsr.joint import build
+from csbsr.reference import load, read_checkpoint
+from csbsr.reference.checkpoint import card
+from csbsr.report.page import number
+from csbsr.training.loggers import log_final
+from csbsr.training.module import CrackModule
+
+log = logging.getLogger("csbsr")
+
+
+def main() -> None:
+    """Entry point of ``csbsr-train``."""
+    arguments = sys.argv[1:]
+    show_version(arguments)
+    try:
+        arguments = continued(literal_paths(arguments))
+    except (ValueError, FileNotFoundError) as error:
+        raise SystemExit(f"error: {error}") from None
+    run(train, "train", arguments)
+
+
+def continued(arguments: list[str]) -> list[str]:
+    """With ``ckpt=…``, the command line of the run that wrote it, in its own folder, with the new words on top."""
+    ckpt = value_of(arguments, "ckpt")
+    if ckpt in (None, "null", ""):
+        return arguments
+    path = newest_checkpoint() if ckpt == "last" else Path(ckpt)
+    described = card(read_checkpoint(path))
+    if "overrides" not in described:
+        raise ValueError(f"ckpt: {path} was not written by csbsr-train; to start from its weights use init={path}")
+    words = merged(described["overrides"], [word for word in arguments if not word.startswith("ckpt=")])
+    words.append(f"ckpt={quoted(path.absolute())}")
+    folder = path.absolute().parent.parent
+    if value_of(words, "output") is None and (folder / ".hydra").is_dir():
+        words.append(f"output={quoted(folder)}")
+    return words
+
+
+def newest_checkpoint(root: Path = Path("runs")) -> Path:
+    """The ``last.ckpt`` written last under ``root``."""
+    found = sorted(root.glob("**/checkpoints/last.ckpt"), key=lambda path: path.stat().st_mtime)
+    if not found:
+        raise FileNotFoundError(f"ckpt=last: no checkpoints/last.ckpt under {root.absolute()}; name a checkpoint")
+    return found[-1]
+
+
+@make.friendly
+def train(config: DictConfig) -> None:
+    """Compose the objects and fit."""
+    folder = make.run_folder()
+    network, spec = make.build_network(config)
+    data = make.build_data(config)
+    data.setup("fit")
+    if config.init:
+        start_from(network, config.init)
+    introduce(config, network, data, folder)
+    if config.compile:
+        make.compile_parts(network)
+    module = CrackModule(
+        network,
+        metrics=build(make.plain(config.metrics)),
+        loss=build(make.plain(config.loss)),
+        phases=build(make.plain(config.phases)),
+        optimizer=hydra.utils.instantiate(config.optimizer),
+        scheduler=hydra.utils.instantiate(config.scheduler),
+        seed=config.seed,
+        card=make.make_card(config, spec, data),
+    )
+    loggers = make.instances(config.logger)
+    trainer = make.build_trainer(config, make.instances(config.callbacks), loggers)
+    if trainer.is_global_zero:
+        (folder / "split.json").write_text(json.dumps(data.split_record(), indent=1, ensure_ascii=False))
+    if config.ckpt:
+        for logger in loggers:
+            logger.first_step = read_checkpoint(config.ckpt)["global_step"] + 1
+    for logger in loggers:
+        logger.log_hyperparams(make.plain(config))
+    trainer.fit(module, datamodule=data, ckpt_path=config.ckpt, weights_only=True)
+    if trainer.is_global_zero:
+        last = {key: float(value) for key, value in trainer.callback_metrics.items() if key.startswith("val/")}
+        meanings = module.metrics.definitions() if last else {}
+        named = ((key.removeprefix("val/"), value) for key, value in last.items())
+        log_final(loggers, "val", [[key, number(key, value), meanings.get(key, "")] for key, value in named])
+    log.info("done: %s", folder / "checkpoints")
+
+
+def start_from(network: torch.nn.Module, init: str) -> None:
+    """Copy the weights of another checkpoint; only BlurSkip may be missing there."""
+    source = load(init, scale=network.scale).state_dict()
+    target = network.state_dict()
+    wrong = [name for name, value in source.items() if name not in target or target[name].shape != value.shape]
+    missing = [name for name in target if name not in source and not name.startswith("segmentor.blur_skip.")]
+    if wrong or missing:
+        raise ValueError(
+            f"init: {init} holds another system: {len(missing)} entries missing ({', '.join(missing[:3])} …), "
+            f"{len(wrong)} unexpected or of another shape ({', '.join(wrong[:3])} …); choose the groups it was made with"
+        )
+    network.load_state_dict(source, strict=False)
+
+
+def introduce(config: DictConfig, network: torch.nn.Module, data: object, folder: Path) -> None:
+    """The first lines of a run: which system, recipe and data, and where it writes."""
+    choices = make.HydraConfig.get().runtime.choices
+    log.info("system   %s", make.describe(network))
+    log.info(
+        "recipe   %s, phases %s, %d steps, batch %d of %d px crops, beta %s",
+        choices.get("recipe") if not choices.get("experiment") else f"{choices['experiment']} ({choices['recipe']})",
+        choices.get("phases"), config.steps, config.data.batch_size, config.data.crop, config.loss.get("beta"),
+    )  # fmt: skip
+    record = data.split_record()
+    log.info(
+        "data     %s: %d training and %d validation images", choices.get("data"), record["train"],
+        len(record["validation"]),
+    )  # fmt: skip
+    log.info("output   %s", folder)
+    if config.width.sr == 1 and not torch.cuda.is_available() and choices.get("recipe") != "quick":
+        log.info("note     no GPU found: the full-size system takes seconds a step here; recipe=quick is made for a CPU")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,31 @@
+"""Samples to batches: training stacks, evaluation keeps sizes apart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from csbsr.contracts import Batch, Sample
+
+
+def stack(samples: Sequence[Sample]) -> Batch:
+    """One batch of samples whose tensors agree in shape: tensors stacked, names listed, indices as int64 (B,)."""
+    batch: Batch = {}
+    for key in samples[0]:
+        values = [sample[key] for sample in samples]
+        if isinstance(values[0], Tensor):
+            batch[key] = torch.stack(values)
+        else:
+            batch[key] = torch.tensor(values) if key == "index" else values
+    return batch
+
+
+def stack_by_size(samples: Sequence[Sample]) -> list[Batch]:
+    """One batch per size, in order of first appearance, so that no image is padded for another's sake."""
+    groups: dict[tuple[object, ...], list[Sample]] = {}
+    for sample in samples:
+        shapes = (tuple(value.shape) if isinstance(value, Tensor) else None for value in sample.values())
+        groups.setdefault((*sample, *shapes), []).append(sample)
+    return [stack(group) for group in groups.values()]

@@ -1,0 +1,71 @@
+"""Data modules from plain values, as the files in conf/data name them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from csbsr.contracts import Degradation
+from csbsr.data.datamodule import CrackDataModule
+from csbsr.data.degraded import DegradedPairs
+from csbsr.data.folder import FolderPairs
+from csbsr.data.synthetic import SyntheticPairs
+
+
+def folder_data(
+    root: str,
+    degradation: Degradation,
+    train: str = "train",
+    test: str = "test",
+    origin: str = "",
+    **options: Any,
+) -> CrackDataModule:
+    """Data module of ``root/{train,test}/{images,masks}``.
+
+    Args:
+        root: the data set's folder.
+        degradation: see `CrackDataModule`, as for ``options``.
+        train: name of the folder with the training part.
+        test: name of the folder with the test part.
+        origin: how to get the data set, for the error when it is missing.
+        options: further arguments of `CrackDataModule`.
+    """
+    return CrackDataModule(FolderPairs(root, train, origin), FolderPairs(root, test, origin), degradation, **options)
+
+
+def synthetic_data(
+    degradation: Degradation,
+    train_images: int = 800,
+    test_images: int = 40,
+    size: Sequence[int] = (320, 320),
+    data_seed: int = 0,
+    **options: Any,
+) -> CrackDataModule:
+    """Data module of generated images.
+
+    Args:
+        degradation: see `CrackDataModule`, as for ``options``.
+        train_images: number of training (and validation) images.
+        test_images: number of test images.
+        size: (H, W) in pixels.
+        data_seed: another one gives other images; apart from ``seed``, so that runs with several seeds share data.
+        options: further arguments of `CrackDataModule`.
+    """
+    height, width = size
+    train, test = (
+        SyntheticPairs(split, count, (height, width), data_seed)
+        for split, count in (("train", train_images), ("test", test_images))
+    )
+    return CrackDataModule(train, test, degradation, **options)
+
+
+def degraded_data(root: str, degradation: Degradation, name: str | None = None, **options: Any) -> CrackDataModule:
+    """Data module of a degraded test set: no training part; ``degradation`` only states the scale.
+
+    Args:
+        root: see `csbsr.data.degraded.DegradedPairs`, as for ``name``.
+        degradation: see `CrackDataModule`, as for ``options``.
+        name: the degradation's folder.
+        options: further arguments of `CrackDataModule`.
+    """
+    return CrackDataModule(None, DegradedPairs(root, name), degradation, **options)

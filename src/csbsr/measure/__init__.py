@@ -1,0 +1,26 @@
+"""Cracks in numbers: length, width, area and severity from a probability map or mask."""
+
+from csbsr.measure.centreline import Centreline
+from csbsr.measure.cracks import measure_cracks
+from csbsr.measure.gsd import ground_sampling, gsd_of
+from csbsr.measure.overlay import draw_widths
+from csbsr.measure.results import Crack, Measurement, width_uncertainty
+from csbsr.measure.severity import Severity, WidthGuide
+from csbsr.measure.tables import CRACK_COLUMNS, IMAGE_COLUMNS, crack_rows, image_row
+
+__all__ = [
+    "CRACK_COLUMNS",
+    "IMAGE_COLUMNS",
+    "Centreline",
+    "Crack",
+    "Measurement",
+    "Severity",
+    "WidthGuide",
+    "crack_rows",
+    "draw_widths",
+    "ground_sampling",
+    "gsd_of",
+    "image_row",
+    "measure_cracks",
+    "width_uncertainty",
+]

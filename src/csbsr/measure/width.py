@@ -1,0 +1,95 @@
+"""Sub-pixel width of a crack across its centreline, from the probability map."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from scipy.ndimage import map_coordinates
+
+BAND = 2  # pixels on either side of the mask's edge in which the probability speaks
+_STEP = 0.5  # pixels between samples across the crack
+_DISC = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * BAND + 1, 2 * BAND + 1))
+_CHUNK = 1_000_000  # samples held at a time
+
+
+def coverage(segmentation: np.ndarray, mask: np.ndarray, threshold: float) -> np.ndarray:
+    """How much of each pixel cracks cover, from 0 to 1: its sum is their area.
+
+    Within `BAND` pixels of the edge of the mask the probability p is read as coverage by the ramp
+    ``clip((p - t) / (2 m) + 1/2, 0, 1)``, m = min(t, 1 - t), which is p itself at t = 0.5 and puts the edge of a wide
+    crack where p crosses the threshold t.  Deeper inside it is 1, farther outside 0; the two cuts mirror each other,
+    so blur, noise and haze around the edge cancel instead of adding up over the width.
+
+    Args:
+        segmentation: (H, W) probability, or bool.
+        mask: (H, W) bool, where it is crack.
+        threshold: between 0 and 1, exclusive.
+
+    Returns:
+        (H, W) float32; from a bool segmentation the mask, as uint8.
+    """
+    pixels = mask.view(np.uint8)
+    if segmentation.dtype == bool:
+        return pixels
+    deep = cv2.erode(pixels, _DISC, borderType=cv2.BORDER_CONSTANT, borderValue=0)
+    edge = cv2.dilate(pixels, _DISC, borderType=cv2.BORDER_CONSTANT, borderValue=0)
+    edge ^= deep
+    margin = min(threshold, 1.0 - threshold)
+    result = deep.astype(np.float32)
+    edge = edge.view(bool)
+    result[edge] = np.clip((segmentation[edge].astype(np.float32) - threshold) / (2 * margin) + 0.5, 0, 1)
+    return result
+
+
+def coverage_of_one(cover: np.ndarray, crack: np.ndarray, background: np.ndarray) -> np.ndarray:
+    """The part of `coverage` that belongs to one crack: its own pixels and, `BAND` pixels around, the background's.
+
+    Args:
+        cover: (H, W), of all cracks.
+        crack: (H, W) bool, the pixels of this one.
+        background: (H, W) bool, the pixels of no crack.
+    """
+    if cover.dtype == np.uint8:
+        return crack.view(np.uint8)
+    near = cv2.dilate(crack.view(np.uint8), _DISC, borderType=cv2.BORDER_CONSTANT, borderValue=0).view(bool)
+    near &= background
+    near |= crack
+    return np.where(near, cover, np.float32(0))
+
+
+def widths_across(cover: np.ndarray, points: np.ndarray, tangents: np.ndarray, radius: np.ndarray) -> np.ndarray:
+    """Width at points of a centreline: the coverage integrated along the normal.
+
+    From the point outwards a profile is followed to where it leaves the crack; from there on it may only fall, so that
+    a second strand of the same crack beside this one is not added.
+
+    Args:
+        cover: (H, W) coverage of the crack, see `coverage`.
+        points: (n, 2), x and y in pixels.
+        tangents: (n, 2), directions of the centreline, of length 1.
+        radius: (n,) rough half-width in pixels; the profile reaches one and a half times as far, and `BAND` more.
+
+    Returns:
+        (n,) float64, pixels.
+    """
+    normals = np.stack([-tangents[:, 1], tangents[:, 0]], axis=1)
+    result = np.zeros(len(points))
+    first = 0
+    while first < len(points):
+        count = max(1, int(_CHUNK / (8 * (radius[first] + BAND))))
+        part = slice(first, first + count)
+        reach = 1.5 * radius[part].max() + BAND + 1
+        distances = np.arange(_STEP / 2, reach, _STEP)
+        for side in (-1, 1):
+            places = points[part, None] + side * normals[part, None] * distances[:, None]
+            profile = sample(cover, places)
+            left = np.maximum.accumulate((profile < 0.5) & (distances > 1), axis=1)
+            falling = np.minimum.accumulate(np.where(left, profile, np.inf), axis=1)
+            result[part] += np.where(left, falling, profile).sum(axis=1) * _STEP
+        first += count
+    return result
+
+
+def sample(cover: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Bilinear values of a map (H, W) at ``places`` (..., 2), x and y; the map goes on as zeros."""
+    return map_coordinates(cover, (places[..., 1], places[..., 0]), output=np.float32, order=1, mode="grid-constant")

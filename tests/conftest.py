@@ -1,0 +1,30 @@
+"""Shared fixtures; slow tests run with --slow."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
+os.environ.setdefault("WANDB_MODE", "offline")
+
+
+def pytest_addoption(parser):
+    parser.addoption("--slow", action="store_true", help="also run tests marked slow")
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("--slow"):
+        return
+    for item in items:
+        if "slow" in item.keywords:
+            item.add_marker(pytest.mark.skip(reason="slow: run with --slow"))
+
+
+@pytest.fixture(scope="session")
+def photographs() -> Path:
+    """Folder with crackforest/, masonry/ and photos/: real photographs that are not part of the project."""
+    root = os.environ.get("CSBSR_TEST_DATA")
+    if not root:
+        pytest.skip("CSBSR_TEST_DATA is not set: no real photographs")
+    return Path(root)

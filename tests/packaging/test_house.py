@@ -1,0 +1,58 @@
+"""The layout's rules: which folder may import which, who may import the frameworks, one list of packages."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SOURCE = ROOT / "src" / "csbsr"
+ORDER = [
+    "data", "degradation", "sr", "segmentor", "joint", "reference", "loss", "metrics", "measure", "report",
+]  # fmt: skip
+ALLOWED = {folder: set(ORDER[: i + 1]) for i, folder in enumerate(ORDER)}
+ALLOWED["training"] = {*ORDER, "training"}
+ALLOWED["predict"] = {*ORDER, "predict"}
+ALLOWED["cli"] = {*ORDER, "training", "predict", "cli"}
+FILES = sorted(path for path in SOURCE.rglob("*.py") if path.parent != SOURCE)
+
+
+def imported(path: Path) -> set[str]:
+    """Dotted names that a file imports, wherever in the file."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            names.add(node.module)
+    return names
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_imports_go_left(path):
+    folder = path.relative_to(SOURCE).parts[0]
+    for name in imported(path):
+        top, _, rest = name.partition(".")
+        if top == "csbsr" and rest and rest.partition(".")[0] != "contracts":
+            assert rest.partition(".")[0] in ALLOWED[folder], f"{folder} imports {name}"
+        if top in ("hydra", "omegaconf"):
+            assert folder == "cli", f"{folder} imports {name}"
+        if top in ("pytorch_lightning", "lightning"):
+            assert folder in ("training", "cli") or path.name == "datamodule.py", f"{path.name} imports {name}"
+        assert top not in ("lightning", "torchvision"), f"{path.name} imports {name}"
+
+
+def test_every_folder_is_packaged():
+    text = (ROOT / "pyproject.toml").read_text()  # tomllib is not in Python 3.10
+    listed = re.findall(r'"([\w.]+)"', re.search(r"^packages = \[(.*?)\]", text, re.M | re.S).group(1))
+    found = {"csbsr", "csbsr.conf"} | {
+        "csbsr." + ".".join(path.parent.relative_to(SOURCE).parts) for path in SOURCE.rglob("*/__init__.py")
+    }
+    assert sorted(listed) == sorted(found)
+
+
+def test_files_open_with_a_sentence():
+    for path in SOURCE.rglob("*.py"):
+        assert ast.get_docstring(ast.parse(path.read_text())), f"{path}: no docstring"
