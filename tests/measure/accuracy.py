@@ -40,7 +40,7 @@ def straight_cases(
     caps: Sequence[str] = ("flat", "round"),
     edges: Sequence[str] = EDGES,
 ) -> Iterator[Case]:
-    """Draw straight cracks and measure them; noise may tear one of two pixels, whose pieces are then summed."""
+    """Draw straight cracks and measure them; noise may tear one of two pixels, whose pieces are then summed, and leave specks."""
     for width in widths:
         for angle in angles:
             for place in places:
@@ -54,7 +54,9 @@ def straight_cases(
                         if width < 2 and edge in ("soft", "noisy"):
                             continue
                         drawn = render(cover, edge, width)
-                        yield Case(edge, width, angle, whole, float((drawn >= 0.5).sum()) / length, measure_cracks(drawn))
+                        yield Case(
+                            edge, width, angle, whole, float((drawn >= 0.5).sum()) / length, measure_cracks(drawn)
+                        )
 
 
 def table(cases: Iterable[Case]) -> str:

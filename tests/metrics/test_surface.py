@@ -113,8 +113,8 @@ def test_equal_masks_are_computed_once(monkeypatch):
     mask[..., 2:9, 5] = 1
     asked = []
     original = surface._Surfaces.distances
-    monkeypatch.setattr(surface._Surfaces, "distances", lambda *args: asked.append(args[-1]) or original(*args))
-    F.surface_distance_by_threshold(segmentation, mask, workers=1)
+    monkeypatch.setattr(surface._Surfaces, "distances", lambda *args: asked.append(args[1]) or original(*args))
+    F.surface_distance_by_threshold(segmentation, mask)
     assert asked == [0, 30]
 
 
@@ -133,13 +133,10 @@ def test_exact_on_large_images(shape):
         assert mean[0, index].item() == pytest.approx(expected[1], abs=1e-9)
 
 
-def test_threads_and_batches_change_nothing(pairs):
+def test_an_image_does_not_see_its_batch(pairs):
     chosen = [(np.resize(p, (30, 33)), np.resize(m, (30, 33))) for p, m in pairs[:6]]
     segmentation, mask = (torch.cat([as_batch(pair[side]) for pair in chosen]) for side in (0, 1))
-    one = F.surface_distance_by_threshold(segmentation, mask, [95], workers=1)
-    for workers in (2, 5):
-        for a, b in zip(one, F.surface_distance_by_threshold(segmentation, mask, [95], workers=workers), strict=True):
-            assert torch.equal(a, b)
+    one = F.surface_distance_by_threshold(segmentation, mask, [95])
     for index in range(6):
         alone = F.surface_distance_by_threshold(segmentation[index : index + 1], mask[index : index + 1], [95])
         assert torch.equal(one[0][:, index], alone[0][:, 0])

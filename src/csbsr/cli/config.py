@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import hydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
 
 import csbsr
 
@@ -52,6 +53,17 @@ def quoted(value: object) -> str:
     return "'" + text.replace("\\'", "\\\\'").replace("'", "\\'") + "\\" * end + "'"
 
 
+def unquoted(arguments: Sequence[str]) -> list[str]:
+    """The words of `literal_paths` as one would type them: the values of `PATH_KEYS` without quotes."""
+    parser = OverridesParser.create()
+    words = []
+    for argument in arguments:
+        key, _, value = argument.partition("=")
+        is_path = key.lstrip("+") in PATH_KEYS and value[:1] in ("'", '"')
+        words.append(f"{key}={parser.parse_override(argument).value()}" if is_path else argument)
+    return words
+
+
 def value_of(arguments: Sequence[str], key: str) -> str | None:
     """The last value given to ``key``, as typed, without quotes."""
     for argument in reversed(arguments):
@@ -74,5 +86,3 @@ def show_version(arguments: Sequence[str]) -> None:
 
         print(f"csbsr {csbsr.__version__} (torch {torch.__version__}, Python {sys.version.split()[0]})")
         raise SystemExit(0)
-
-

@@ -27,7 +27,7 @@ from rich.progress import track
 
 import csbsr
 from csbsr.cli import build as make
-from csbsr.cli.config import literal_paths, run, show_version
+from csbsr.cli.config import literal_paths, run, show_version, unquoted
 from csbsr.data import CrackDataModule, DegradedPairs, degrade_batch
 from csbsr.data.collate import stack
 from csbsr.report.runcard import versions
@@ -140,7 +140,7 @@ def manifest(config: DictConfig, name: str, data: CrackDataModule, images: list[
         "format": 1,
         "version": csbsr.__version__,
         "versions": versions(),
-        "overrides": list(HydraConfig.get().overrides.task),
+        "overrides": unquoted(HydraConfig.get().overrides.task),
         "seed": config.seed,
         "scale": config.scale,
         "name": name,

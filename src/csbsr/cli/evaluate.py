@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from csbsr.cli import build as make
-from csbsr.cli.config import literal_paths, run, show_version, value_of
+from csbsr.cli.config import literal_paths, run, show_version, unquoted, value_of
 from csbsr.joint import build
 from csbsr.reference import load
 from csbsr.report.files import write_evaluation
@@ -93,7 +93,7 @@ def card_of(
     settings |= {key: make.plain(merged[key]) for key in names}
     return run_card(
         "csbsr-eval",
-        HydraConfig.get().overrides.task,
+        unquoted(HydraConfig.get().overrides.task),
         config.seed,
         settings,
         {"name": names["data"] or "synthetic", "degradation": names["degradation"] or "anisotropic",

@@ -129,7 +129,9 @@ def introduce(config: DictConfig, network: torch.nn.Module, data: object, folder
     )  # fmt: skip
     log.info("output   %s", folder)
     if config.width.sr == 1 and not torch.cuda.is_available() and choices.get("recipe") != "quick":
-        log.info("note     no GPU found: the full-size system takes seconds a step here; recipe=quick is made for a CPU")
+        log.info(
+            "note     no GPU found: the full-size system takes seconds a step here; recipe=quick is made for a CPU"
+        )
 
 
 if __name__ == "__main__":

@@ -151,17 +151,16 @@ def _widths(
 ) -> tuple[list[Centreline], tuple[float, float, float]]:
     """The lines as they are reported, and their mean, maximum and percentile width.
 
-    Where the clear parts hold less than half of the crack's area, as on a short crack or one with a wide breach, they
-    do not speak for it: then the mean is area over length, and the whole of the lines counts.
+    Where the clear parts are less than three quarters of the crack's length, as between many junctions or on a short
+    crack, the mean is area over length.  Where they hold less than half of its area, as with a wide breach, they do not
+    speak for it at all, and the maximum and the percentile are those of the whole of the lines.
     """
-    clear = sum(float(line.widths[line.clear].sum()) * line.spacing for line in lines)
-    if clear >= area / 2:
-        widths, weights = width_samples(lines)
-        mean = float(np.average(widths, weights=weights))
-    else:
+    length = sum(line.length for line in lines)
+    if sum(float(line.widths[line.clear].sum()) * line.spacing for line in lines) < area / 2:
         lines = [replace(line, clear=np.zeros_like(line.clear), widths=line.profile) for line in lines]
-        widths, weights = width_samples(lines)
-        mean = area / sum(line.length for line in lines)
+    widths, weights = width_samples(lines)
+    clear = sum(float(line.clear.sum()) * line.spacing for line in lines)
+    mean = area / length if clear < 0.75 * length else float(np.average(widths, weights=weights))
     return lines, (mean, max(mean, float(widths.max())), weighted_percentile(widths, weights, percentile))
 
 

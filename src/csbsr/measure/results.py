@@ -23,10 +23,10 @@ class Crack:
         pixels: count at or above the threshold, small holes closed.
         area: square pixels, the sum of the sub-pixel coverage.
         length: along the centrelines from tip to tip, branches summed.
-        width_mean: along the centrelines, away from tips and junctions; where those parts hold less than half of the
-            area, area over length.
+        width_mean: along the centrelines, away from tips and junctions; where that is less than three quarters of
+            the length, area over length.
         width_max: along the same parts, of a mean over 5 pixels or the half-width of the line, whichever is longer;
-            where the mean is area over length, the largest anywhere.
+            where those parts hold less than half of the area, as with a wide breach, the largest anywhere.
         width_percentile: of the same, the percentile the measurement was asked for.
         density: share of the image's area that the crack covers.
         orientation: degrees in [0, 180), from the image's x axis counter-clockwise as seen: 0 lies, 90 stands; None

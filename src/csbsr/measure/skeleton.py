@@ -192,7 +192,7 @@ class _Graph:
         short = [
             pair
             for pair, lengths in links.items()
-            if len(lengths) == 1 and lengths[0] <= _OVERLAP * (self.reach[pair[0]] + self.reach[pair[1]]) + 2
+            if len(lengths) == 1 and lengths[0] <= _OVERLAP * (self.reach[pair[0]] + self.reach[pair[1]]) + 3
         ]
         return _parts(np.array(short, dtype=int).reshape(-1, 2), len(self.centres))
 

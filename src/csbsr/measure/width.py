@@ -7,6 +7,7 @@ import numpy as np
 from scipy.ndimage import map_coordinates
 
 BAND = 2  # pixels on either side of the mask's edge in which the probability speaks
+_RISE = 0.15  # of the coverage, beyond the lowest so far: the next strand
 _STEP = 0.5  # pixels between samples across the crack
 _DISC = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * BAND + 1, 2 * BAND + 1))
 _CHUNK = 1_000_000  # samples held at a time
@@ -16,9 +17,10 @@ def coverage(segmentation: np.ndarray, mask: np.ndarray, threshold: float) -> np
     """How much of each pixel cracks cover, from 0 to 1: its sum is their area.
 
     Within `BAND` pixels of the edge of the mask the probability p is read as coverage by the ramp
-    ``clip((p - t) / (2 m) + 1/2, 0, 1)``, m = min(t, 1 - t), which is p itself at t = 0.5 and puts the edge of a wide
-    crack where p crosses the threshold t.  Deeper inside it is 1, farther outside 0; the two cuts mirror each other,
-    so blur, noise and haze around the edge cancel instead of adding up over the width.
+    ``clip((p - t) / (2 m) + 1/2, 0, 1)``, m = 2 min(t, 1 - t)^2, which is p itself at t = 0.5 and puts the edge of a
+    wide crack where p crosses the threshold t; it is the steeper the farther t is from 0.5, because there p is bent.
+    Deeper inside the coverage is 1, farther outside 0; the two cuts mirror each other, so blur, noise and haze around
+    the edge cancel instead of adding up over the width.
 
     Args:
         segmentation: (H, W) probability, or bool.
@@ -34,7 +36,7 @@ def coverage(segmentation: np.ndarray, mask: np.ndarray, threshold: float) -> np
     deep = cv2.erode(pixels, _DISC, borderType=cv2.BORDER_CONSTANT, borderValue=0)
     edge = cv2.dilate(pixels, _DISC, borderType=cv2.BORDER_CONSTANT, borderValue=0)
     edge ^= deep
-    margin = min(threshold, 1.0 - threshold)
+    margin = 2 * min(threshold, 1.0 - threshold) ** 2
     result = deep.astype(np.float32)
     edge = edge.view(bool)
     result[edge] = np.clip((segmentation[edge].astype(np.float32) - threshold) / (2 * margin) + 0.5, 0, 1)
@@ -60,8 +62,8 @@ def coverage_of_one(cover: np.ndarray, crack: np.ndarray, background: np.ndarray
 def widths_across(cover: np.ndarray, points: np.ndarray, tangents: np.ndarray, radius: np.ndarray) -> np.ndarray:
     """Width at points of a centreline: the coverage integrated along the normal.
 
-    From the point outwards a profile is followed to where it leaves the crack; from there on it may only fall, so that
-    a second strand of the same crack beside this one is not added.
+    From the point outwards a profile is followed to where it leaves the crack.  From there on it may only fall, and it
+    ends where it would rise again by more than noise: a second strand of the same crack beside this one is not added.
 
     Args:
         cover: (H, W) coverage of the crack, see `coverage`.
@@ -85,7 +87,8 @@ def widths_across(cover: np.ndarray, points: np.ndarray, tangents: np.ndarray, r
             profile = sample(cover, places)
             left = np.maximum.accumulate((profile < 0.5) & (distances > 1), axis=1)
             falling = np.minimum.accumulate(np.where(left, profile, np.inf), axis=1)
-            result[part] += np.where(left, falling, profile).sum(axis=1) * _STEP
+            ended = np.maximum.accumulate(left & (profile > falling + _RISE), axis=1)
+            result[part] += np.where(ended, 0, np.where(left, falling, profile)).sum(axis=1) * _STEP
         first += count
     return result
 

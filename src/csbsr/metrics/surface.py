@@ -17,9 +17,7 @@ inside, the background only recedes while the threshold falls: the same rule wit
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -43,10 +41,7 @@ _KEPT = 2**16
 
 
 def surface_distance_by_threshold(
-    segmentation: Tensor,
-    mask: Tensor,
-    percentile: float | Sequence[float] = 95,
-    workers: int | None = None,
+    segmentation: Tensor, mask: Tensor, percentile: float | Sequence[float] = 95
 ) -> tuple[Tensor, Tensor]:
     """Hausdorff distance at a percentile, and mean surface distance, in pixels, at the 99 thresholds.
 
@@ -59,7 +54,6 @@ def surface_distance_by_threshold(
         segmentation: (B, 1, H, W) probabilities; binarised as p > τ.
         mask: (B, 1, H, W) in {0, 1}.
         percentile: P in (0, 100], or several of them, which then cost no further pass.
-        workers: threads; default: as many as torch uses. The result does not depend on it.
 
     Returns:
         Hausdorff distance (B, 99), or (P, B, 99) for a sequence of P percentiles, and mean surface distance (B, 99);
@@ -74,16 +68,12 @@ def surface_distance_by_threshold(
     percentiles = [percentile] if single else list(percentile)
     if not percentiles or not all(0 < p <= 100 for p in percentiles):
         raise ValueError(f"percentile: expected numbers above 0 and up to 100, got {percentile}; e.g. 95")
-    workers = workers or torch.get_num_threads()
     pairs = zip(*levels_and_mask(segmentation, mask), strict=True)
-    with ThreadPoolExecutor(workers) as pool:
-        run = map if workers == 1 else pool.map
-        images = np.stack([_one_image(levels, target, percentiles, run) for levels, target in pairs], 1)
-    result = torch.from_numpy(images)
+    result = torch.from_numpy(np.stack([_one_image(levels, target, percentiles) for levels, target in pairs], 1))
     return result[0] if single else result[:-1], result[-1]
 
 
-def _one_image(levels: np.ndarray, mask: np.ndarray, percentiles: Sequence[float], run: Callable) -> np.ndarray:
+def _one_image(levels: np.ndarray, mask: np.ndarray, percentiles: Sequence[float]) -> np.ndarray:
     """(len(percentiles) + 1, 99): the Hausdorff distances, then the mean surface distance."""
     count, width = len(THRESHOLDS), mask.shape[1]
     filled = int(levels.max())  # the prediction is empty from this threshold on
@@ -96,9 +86,9 @@ def _one_image(levels: np.ndarray, mask: np.ndarray, percentiles: Sequence[float
     present = np.bincount(levels.ravel(), minlength=count + 1) > 0
     # Without a pixel of level j the mask at threshold j equals the one before.
     distinct = [j for j in range(filled) if j == 0 or present[j]]
-    surfaces = _Surfaces(levels, mask, run)
-    for start, values in zip(distinct, run(partial(surfaces.distances, percentiles), distinct), strict=True):
-        result[:, start:filled] = np.array(values)[:, None]
+    surfaces = _Surfaces(levels, mask)
+    for start in distinct:
+        result[:, start:filled] = np.array(surfaces.distances(start, percentiles))[:, None]
     return result
 
 
@@ -124,7 +114,7 @@ class _Elements:
 class _Surfaces:
     """Both surfaces of one image, with every distance between them that any threshold needs."""
 
-    def __init__(self, levels: np.ndarray, mask: np.ndarray, run: Callable) -> None:
+    def __init__(self, levels: np.ndarray, mask: np.ndarray) -> None:
         around_mask = _around_corners(mask.view(np.uint8))
         mask_surface = (around_mask.min(0) < around_mask.max(0)).view(np.uint8)
         mask_points = np.nonzero(mask_surface)
@@ -149,13 +139,13 @@ class _Surfaces:
         outside = (rising, self.high, high[mask_points])
         inside = (rising[::-1], -self.low.astype(np.int8), -low[mask_points].astype(np.int8))
         # A target is outside at some thresholds, inside at others, and its entry in the other sweep is 0 there.
-        self.squares_to_prediction = sum(run(lambda sweep: self._sweep(*sweep), [outside, inside]))
+        self.squares_to_prediction = self._sweep(*outside) + self._sweep(*inside)
 
     def surface(self, threshold: int) -> np.ndarray:
         """Which of the corners are surface at the threshold of this number."""
         return np.flatnonzero(self.low[: self.alive[threshold]] <= threshold)
 
-    def distances(self, percentiles: Sequence[float], threshold: int) -> list[float]:
+    def distances(self, threshold: int, percentiles: Sequence[float]) -> list[float]:
         """Hausdorff distances and the mean surface distance at the threshold of this number."""
         surface = self.surface(threshold)
         predicted = _Elements(self.squares_to_mask[surface], _codes(self.around[:, surface] > threshold))

@@ -91,9 +91,7 @@ def _read(source: str | Path | Mapping[str, Tensor]) -> tuple[dict[str, Tensor],
     return {name.removeprefix("module."): value for name, value in state.items()}, origin
 
 
-def _translate(
-    state: dict[str, Tensor], origin: str, scale: int | None
-) -> tuple[dict[str, Any], dict[str, Tensor]]:
+def _translate(state: dict[str, Tensor], origin: str, scale: int | None) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """The network's description and the state dict under our names."""
     specs: dict[str, dict[str, Any]] = {}
     renamed: dict[str, Tensor] = {}

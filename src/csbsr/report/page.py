@@ -112,9 +112,10 @@ def comparison_page(evaluations: Sequence[Evaluation], images: int = 12) -> str:
 def _compared(name: str, evaluations: Sequence[Evaluation]) -> dict[str, Any]:
     """What the template shows of one image in several evaluations."""
     images = [_image({"name": name, **e.rows[name]}, e.folder / PICTURES, e.threshold, _COMPARED) for e in evaluations]
-    for image in images[1:]:
-        image["shares_bicubic"] = image["bicubic"] == images[0]["bicubic"]
-    return {"name": name, "common": {**images[0], "verdict": None}, "runs": list(zip(evaluations, images, strict=True))}
+    common = {**images[0], "verdict": None}
+    for image in images:
+        image["shares_bicubic"] = image["bicubic"] == common["bicubic"]
+    return {"name": name, "common": common, "runs": list(zip(evaluations, images, strict=True))}
 
 
 def choose(rows: Sequence[Mapping[str, Any]], most: int = 3) -> dict[str, list[Mapping[str, Any]]]:

@@ -63,7 +63,8 @@ class BlurProjection(nn.Module):
         """
         if not given:
             vector = normalized(vector + self.updater(image, vector))
-        return self.project_error(blurred_and_sampled(image, vector, self.scale) - lr), vector
+        error = blurred_and_sampled(image, vector, self.scale) - lr
+        return self.project_error(error.contiguous(memory_format=torch.channels_last)), vector
 
 
 class SFT(nn.Module):

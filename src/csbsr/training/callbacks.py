@@ -183,5 +183,7 @@ class StepsPerSecond(Callback):
         now = time.perf_counter()
         if trainer.global_step > step:
             rate = pl_module.optimizers().param_groups[0]["lr"]
-            pl_module.log_dict({"train/steps_per_second": (trainer.global_step - step) / (now - start), "train/lr": rate})
+            pl_module.log_dict(
+                {"train/steps_per_second": (trainer.global_step - step) / (now - start), "train/lr": rate}
+            )
         self._mark = (trainer.global_step, now)

@@ -1,0 +1,158 @@
+"""csbsr-train end to end, shrunken: run folder, exact resume, init, experiments, bad input."""
+
+import csv
+import json
+import re
+
+import pytest
+import torch
+from PIL import Image
+
+import csbsr
+from csbsr.cli import evaluate, train
+from tests.cli.inprocess import call
+
+#: A system that trains in fractions of a second; the data are generated.
+TINY = [
+    "width.sr=0.0625", "width.segmentor=0.0625", "stages=2", "data.crop=32", "data.batch_size=2", "data.num_workers=0",
+    "trainer.accelerator=cpu", "trainer.log_every_n_steps=1", "optimizer.lr=1e-3", "callbacks.progress=null",
+    "+trainer.enable_progress_bar=false",
+]  # fmt: skip
+SYNTHETIC = ["data.train_images=20", "data.test_images=2", "data.size=[40,48]", "data.cache=none"]
+QUICK = ["phases=quick", *TINY, *SYNTHETIC]
+#: Of six steps two, one, one and two.
+PHASES = [
+    f"phases.phases.{name}.fraction={share}"
+    for name, share in (("sr_true_kernel", 0.34), ("kernel", 0.17), ("sr", 0.17))
+]
+
+
+def weights(path):
+    return torch.load(path, weights_only=True)
+
+
+@pytest.fixture(scope="module")
+def six_steps(tmp_path_factory):
+    """Six steps over all four phases, with validations inside an epoch of nine batches."""
+    folder = tmp_path_factory.mktemp("train") / "six steps, [in one]"
+    call(train.main, *QUICK, *PHASES, "steps=6", "trainer.val_check_interval=2", f"output={folder}")
+    return folder
+
+
+def test_a_run_folder_holds_what_the_readme_says(six_steps):
+    assert {path.name for path in (six_steps / "checkpoints").iterdir()} == {"last.ckpt", "best.ckpt"}
+    assert sorted(path.name for path in (six_steps / "panels").iterdir()) == [
+        "step_0000002.png", "step_0000004.png", "step_0000006.png",
+    ]  # fmt: skip
+    assert Image.open(six_steps / "panels" / "step_0000002.png").width > 1000
+    split = json.loads((six_steps / "split.json").read_text())
+    assert split["train"] == 19
+    assert len(split["validation"]) == 1
+    with (six_steps / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    phases = [float(row["train/phase"]) for row in rows if row["train/phase"]]
+    assert phases == [0, 0, 1, 2, 3, 3]
+    assert {"train/loss", "train/sr", "train/alpha", "train/segmentation", "val/iou_max", "val/psnr", "val/kernel_psnr"} <= set(
+        rows[0]
+    )  # fmt: skip
+
+
+def test_the_checkpoint_is_plain_and_rebuilds_the_network(six_steps):
+    checkpoint = weights(six_steps / "checkpoints" / "last.ckpt")
+    card = checkpoint["csbsr"]
+    assert checkpoint["global_step"] == 6
+    assert card["choices"]["segmentor"] == "pspnet"
+    assert 0 < card["recommended_threshold"] < 1
+    network = csbsr.load(six_steps / "checkpoints" / "last.ckpt", scale=4)
+    output = network(torch.rand(1, 3, 9, 11))
+    assert output.sr.shape == (1, 3, 36, 44)
+    assert output.segmentation.shape == (1, 1, 36, 44)
+    assert output.kernel.shape == (1, 1, 21, 21)
+    with pytest.raises(ValueError, match="scale 4, but scale 2"):
+        csbsr.load(six_steps / "checkpoints" / "last.ckpt", scale=2)
+
+
+def test_three_steps_resume_and_three_are_six_to_the_bit(six_steps, tmp_path):
+    part = tmp_path / "part"
+    common = [*QUICK, *PHASES, "steps=6", "trainer.val_check_interval=2", f"output={part}"]
+    call(train.main, *common, "trainer.max_steps=3")
+    assert weights(part / "checkpoints" / "last.ckpt")["global_step"] == 3
+    call(train.main, f"ckpt={part / 'checkpoints' / 'last.ckpt'}", "trainer.max_steps=6")
+    one, two = (weights(folder / "checkpoints" / "last.ckpt") for folder in (six_steps, part))
+    assert one["global_step"] == two["global_step"] == 6
+    for name, value in one["state_dict"].items():
+        assert torch.equal(value, two["state_dict"][name]), name
+    states = [checkpoint["optimizer_states"][0]["state"] for checkpoint in (one, two)]
+    for index, state in states[0].items():
+        for key, value in state.items():
+            assert torch.equal(value, states[1][index][key]), (index, key)
+    rows = [list(csv.DictReader((folder / "metrics.csv").open())) for folder in (six_steps, part)]
+    losses = [[row["train/loss"] for row in part_rows if row["train/loss"]] for part_rows in rows]
+    assert losses[0] == losses[1]  # the curves go on in the same file
+
+
+def test_init_takes_weights_only(six_steps, tmp_path):
+    ckpt = six_steps / "checkpoints" / "last.ckpt"
+    call(
+        train.main, *TINY, *SYNTHETIC, "phases=joint", "steps=1", "optimizer.lr=0", f"init={ckpt}", f"output={tmp_path / 'a'}"
+    )  # fmt: skip
+    old, new = (weights(path)["state_dict"] for path in (ckpt, tmp_path / "a" / "checkpoints" / "last.ckpt"))
+    assert all(
+        torch.equal(value, new[name]) for name, value in old.items() if "running" not in name and "num_" not in name
+    )
+
+
+def test_evaluation_uses_the_data_of_the_checkpoint(six_steps, tmp_path):
+    call(evaluate.main, f"ckpt={six_steps / 'checkpoints' / 'best.ckpt'}", "trainer.accelerator=cpu", f"output={tmp_path / 'e'}")  # fmt: skip
+    values = json.loads((tmp_path / "e" / "metrics.json").read_text())
+    assert {"iou_max", "iou_max_threshold", "aiu", "psnr", "ssim", "kernel_psnr", "images"} <= set(values)
+    assert values["images"] == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["data.crop=30"], r"crop: expected a multiple of the scale 4, got 30; try 28"),
+        (["ckpt=/nowhere/x.ckpt"], r"no file /nowhere/x\.ckpt"),
+        (["init=/nowhere/x.ckpt"], r"no file /nowhere/x\.ckpt"),
+        (["scale=3"], r"scale: expected one of 2, 4, 8"),
+        (["steps=0"], r"total_steps: expected at least 1"),
+        (["data.batch_size=100"], r"batch"),
+        (["segmentor.blur_skip=sideways"], r"blur_skip"),
+    ],
+)
+def test_bad_input_is_named_and_leaves_nothing(words, message, tmp_path, capsys):
+    output = tmp_path / "run"
+    with pytest.raises(SystemExit) as stop:
+        call(train.main, *QUICK, "steps=2", *words, f"output={output}")
+    text = str(stop.value.code) + capsys.readouterr().err
+    assert stop.value.code != 0
+    assert re.search(message, text, re.S), text
+    assert not output.exists()
+
+
+def test_a_missing_data_set_says_how_to_get_one(tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        call(train.main, *TINY, "data=khanhha", "data.root=/nowhere/at all", f"output={tmp_path / 'run'}")
+    assert re.search(r"/nowhere/at all.*khanhha/crack_segmentation.*data=synthetic", capsys.readouterr().err, re.S)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_file_that_is_no_checkpoint_says_so(tmp_path, capsys):
+    path = tmp_path / "notes.ckpt"
+    path.write_text("not a checkpoint")
+    with pytest.raises(SystemExit) as stop:
+        call(train.main, *QUICK, "steps=2", f"ckpt={path}", f"output={tmp_path / 'run'}")
+    assert "cannot be read as a checkpoint" in str(stop.value.code) + capsys.readouterr().err
+
+
+def test_steps_that_cross_ema_and_clipping(tmp_path):
+    call(
+        train.main, *TINY, *SYNTHETIC, "phases=joint", "steps=3", "callbacks=ema", "callbacks.progress=null",
+        "trainer.gradient_clip_val=1", "optimizer=adamw", "scheduler=cosine", "scheduler.warmup_steps=1",
+        "trainer.val_check_interval=2", f"output={tmp_path / 'r'}",
+    )  # fmt: skip
+    checkpoint = weights(tmp_path / "r" / "checkpoints" / "last.ckpt")
+    average, current = checkpoint["state_dict"], checkpoint["current_model_state"]
+    name = "network.sr.features.0.weight"
+    assert not torch.equal(average[name], current[name])
