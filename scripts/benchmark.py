@@ -1,6 +1,7 @@
 """Measure what a step, an inference, the input side and the metrics cost; the fast form beside the plain one.
 
-    python scripts/benchmark.py [step|infer|flops|memory|data|metrics|all] [--device cpu|cuda] [--batch 1] [--json out.json]
+    python scripts/benchmark.py [flops|step|infer|memory|data|metrics|systems|fits|curves|all]
+                                [--device cpu|cuda] [--batch 1] [--json out.json]
 
 Times are medians after a warm-up, taken in turns (A B A B …) so that a drifting machine treats both alike: read the
 ratios.  Operation counts (torch.utils.flop_counter) and peak memory (each form in its own process) hold on any machine.
@@ -56,28 +57,33 @@ def batch_of(size: int, batch: int, device: str) -> dict[str, torch.Tensor]:
     mask[:, :, size // 3 : size // 3 + 3] = 1
     kernel = anisotropic_gaussian_kernel(torch.full((batch,), 2.0), 1.0, 30.0)
     made = {
-        "hr": hr, "mask": mask, "kernel": kernel, "lr": degrade(hr, kernel), "distance": normalized_signed_distance(mask),
+        "hr": hr, "mask": mask, "kernel": kernel, "lr": degrade(hr, kernel),
+        "distance": normalized_signed_distance(mask),
     }  # fmt: skip
     return {key: value.float().to(device) for key, value in made.items()}
 
 
-def training_step(network: JointNetwork, batch: dict, autocast: str | None = None) -> Callable[[], None]:
-    """One joint step of the published recipe."""
+def training_step(
+    network: JointNetwork, first: dict, autocast: str | None = None, losses: list | None = None
+) -> Callable[..., None]:
+    """One joint step of the published recipe, on ``first`` or the batch given to the call."""
     loss = JointLoss(
         SuperResolutionLoss(weights=(0.4, 0.4, 0.2)),
         SegmentationLoss(region={"weighted_bce": 1.0, "dice": 1.0}, boundary=True),
         beta=0.3,
     )
-    device = batch["lr"].device.type
+    device = first["lr"].device.type
     optimizer = torch.optim.Adam(network.parameters(), lr=2e-5)
     network.train()
 
-    def step() -> None:
+    def step(batch: dict = first) -> None:
         with torch.autocast(device, dtype=torch.bfloat16) if autocast else contextlib.nullcontext():
             total = loss(network(batch["lr"]), batch, alpha=0.9, joint=True).total.mean()
         optimizer.zero_grad(set_to_none=True)
         total.backward()
         optimizer.step()
+        if losses is not None:
+            losses.append(total.detach())
 
     return step
 
@@ -174,7 +180,7 @@ def bench_flops(options: argparse.Namespace) -> list[Row]:
     rows = []
     for form in ("fast", "plain"):
         with FlopCounterMode(display=False) as counter, torch.no_grad():
-            system(form).to(options.device).train()(batch_of(224, 1, options.device)["lr"].repeat(2, 1, 1, 1)[:1])
+            system(form).to(options.device).train()(batch_of(224, 1, options.device)["lr"])
         rows.append({"what": "forward pass, LR 56×56", "form": form, "GFLOP": counter.get_total_flops() / 1e9})
     return rows
 
@@ -187,7 +193,10 @@ def bench_memory(options: argparse.Namespace) -> list[Row]:
         command = [sys.executable, __file__, "_peak", "--form", form, "--batch", "3", "--device", options.device]
         peaks[form] = float(subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[-1])
     return [
-        {"what": "training step, batch 3", "form": form, "peak GiB": peaks[form], "of plain": peaks[form] / peaks["plain"]}
+        {
+            "what": "training step, batch 3", "form": form, "peak GiB": peaks[form],
+            "of plain": peaks[form] / peaks["plain"],
+        }
         for form in forms
     ]  # fmt: skip
 
@@ -205,12 +214,13 @@ def peak_of(options: argparse.Namespace) -> None:
 
 def bench_data(options: argparse.Namespace) -> list[Row]:
     """Training items a second in one process, from 480×320 JPEG photographs: decode, crop 224, flips, distance map."""
+    from PIL import Image
+
     from csbsr.data import SyntheticPairs
     from csbsr.data.augment import Augmentation
     from csbsr.data.dataset import TrainingSet
     from csbsr.data.folder import FolderPairs
     from csbsr.degradation import Degradation
-    from PIL import Image
 
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as name:
@@ -237,17 +247,119 @@ def bench_data(options: argparse.Namespace) -> list[Row]:
     ]
 
 
+def bench_fits(options: argparse.Namespace) -> list[Row]:
+    """The largest batch whose training step stays within a memory (GPU), by doubling and halving."""
+    rows = []
+    for form in ("fast", "checkpoint"):
+        for precision in ("float32", "bf16"):
+            fitting, step = 0, 8
+            while step:
+                if peak_bytes(form, precision, fitting + step) <= options.memory * 2**30:
+                    fitting += step
+                else:
+                    step //= 2
+            rows.append(
+                {
+                    "what": f"largest batch within {options.memory} GiB",
+                    "form": f"{form}, {precision}",
+                    "images": fitting,
+                }
+            )
+    return rows
+
+
+def peak_bytes(form: str, precision: str, batch: int) -> float:
+    """Peak GPU memory of two steps; infinite if the card has too little."""
+    torch.cuda.empty_cache()
+    torch.cuda.reset_peak_memory_stats()
+    try:
+        step = training_step(
+            system(form).to("cuda"), batch_of(224, batch, "cuda"), "bf16" if precision == "bf16" else None
+        )
+        step()
+        step()
+    except torch.OutOfMemoryError:
+        return float("inf")
+    return torch.cuda.max_memory_allocated()
+
+
+def bench_curves(options: argparse.Namespace) -> list[Row]:
+    """Losses of 300 steps from the same weights on the same generated images, in float32 and in bf16."""
+    from csbsr.data import SyntheticPairs
+
+    pictures = SyntheticPairs("train", 96, (224, 224), 0)
+    pairs = [pictures.read(i) for i in range(len(pictures))]
+    hr = torch.stack([torch.from_numpy(np.asarray(image, "float32") / (255 if image.dtype == np.uint8 else 1))
+                      for image, _ in pairs]).permute(0, 3, 1, 2)  # fmt: skip
+    mask = torch.stack([torch.from_numpy(mask.astype("float32"))[None] for _, mask in pairs])
+    distance = normalized_signed_distance(mask).float()
+    curves = {}
+    for precision in ("float32", "bf16"):
+        network, losses = system("fast").to(options.device), []
+        for step in range(300):
+            draw = torch.Generator().manual_seed(step)
+            chosen = torch.randperm(len(hr), generator=draw)[: options.batch]
+            numbers = torch.rand(3, len(chosen), generator=draw)
+            kernel = anisotropic_gaussian_kernel(0.2 + 3.8 * numbers[0], 0.2 + 3.8 * numbers[1], 180 * numbers[2])
+            batch = {"hr": hr[chosen], "mask": mask[chosen], "distance": distance[chosen], "kernel": kernel}
+            batch = {key: value.to(options.device) for key, value in batch.items()}
+            batch["lr"] = degrade(batch["hr"], batch["kernel"])
+            torch.manual_seed(step)
+            if step == 0:
+                take = training_step(network, batch, "bf16" if precision == "bf16" else None, losses)
+            take(batch)
+        curves[precision] = np.array([float(loss) for loss in losses]).reshape(10, -1).mean(1)
+    return [
+        {"what": "loss, mean of 30 steps", "steps": f"{30 * i}-{30 * i + 29}", "float32": float(a), "bf16": float(b),
+         "difference": float(b / a - 1)}
+        for i, (a, b) in enumerate(zip(curves["float32"], curves["bf16"], strict=True))
+    ]  # fmt: skip
+
+
 def bench_metrics(options: argparse.Namespace) -> list[Row]:
     """Both surface distances at 99 thresholds of a 448×448 image, against one threshold after the other."""
     from csbsr.metrics.functional import surface_distance_by_threshold
-    from tests.oracles.surface_distance import plain_surface_distances, thin_cracks
+    from tests.oracles.surface_distance import PACKAGE, plain_surface_distances
 
-    segmentation, mask = thin_cracks(448)
+    mask, segmentation = thin_cracks(448)
+    plain_mask, plain_segmentation = mask[0, 0].numpy() > 0, segmentation[0, 0].numpy()
     actions = {
-        "fast": lambda: surface_distance_by_threshold(segmentation, mask, percentile=95),
-        "plain": lambda: plain_surface_distances(segmentation, mask, percentile=95),
+        "fast": lambda: surface_distance_by_threshold(segmentation, mask, percentile=(95, 50)),
+        "plain": lambda: plain_surface_distances(plain_segmentation, plain_mask, (95, 50)),
     }
-    return compared("surface distances, 448×448, 99 thresholds", in_turns(actions, min(3, options.repeats), 1, "cpu"))
+    name = "DeepMind's package" if PACKAGE else "the definition"
+    what = f"surface distances, 448×448, 99 thresholds; plain: {name} per threshold"
+    return compared(what, in_turns(actions, min(3, options.repeats), 1, "cpu"))
+
+
+def thin_cracks(size: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """A mask (1, 1, size, size) of generated cracks, and probabilities that fall off smoothly around them."""
+    from scipy import ndimage
+
+    from csbsr.data import SyntheticPairs
+
+    _, mask = SyntheticPairs("test", 1, (size, size), 0).read(0)
+    noise = np.random.default_rng(0).normal(0, 0.05, mask.shape)
+    smooth = ndimage.gaussian_filter(mask.astype("float64"), 1.5) / 0.8 + ndimage.gaussian_filter(noise, 1)
+    return tuple(torch.from_numpy(a.astype("float32"))[None, None] for a in (mask, smooth.clip(0, 1)))
+
+
+def bench_systems(options: argparse.Namespace) -> list[Row]:
+    """A training step of every published system at full size, each in its own process."""
+    systems = {
+        "csbsr_pspnet": 1, "csbsr_hrnet_ocr": 2, "csbsr_crackformer": 1, "csbsr_unet": 1, "cssr_pspnet": 1,
+        "csbsr_fail_weight": 1, "csbsr_fail_weight_blur_skip": 1, "hr_upper_bound": 1, "srcnet_segnet": 1, "dsrl": 2,
+        "dsrl model.variant=dsrl_x4": 2, "independent_kbpn_pspnet": 1, "bicubic_pspnet": 1,
+    }  # fmt: skip
+    rows = []
+    for words, least in systems.items():  # two images where a BatchNorm sees maps of one pixel
+        command = [
+            sys.executable, ROOT / "scripts" / "benchmark_systems.py", *words.split(), "--device", options.device,
+            "--batch", str(max(least, options.batch)), "--repeats", str(min(3, options.repeats)),
+        ]  # fmt: skip
+        output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        rows.append(json.loads(output.splitlines()[-1]))
+    return rows
 
 
 BENCHMARKS: dict[str, Callable[[argparse.Namespace], list[Row]]] = {
@@ -257,7 +369,11 @@ BENCHMARKS: dict[str, Callable[[argparse.Namespace], list[Row]]] = {
     "memory": bench_memory,
     "data": bench_data,
     "metrics": bench_metrics,
+    "systems": bench_systems,
+    "fits": bench_fits,
+    "curves": bench_curves,
 }
+GPU_ONLY = ("fits", "curves")
 
 
 def show(rows: list[Row]) -> None:
@@ -277,13 +393,15 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=1, help="images of a training step")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--warmup", type=int, default=1)
+    parser.add_argument("--memory", type=float, default=24, help="GiB, for `fits`")
     parser.add_argument("--form", default="fast", help=argparse.SUPPRESS)
     parser.add_argument("--json", type=Path, help="write the rows and the machine to this file")
     options = parser.parse_args()
     if options.what == "_peak":
         peak_of(options)
         return
-    chosen = list(BENCHMARKS) if options.what == "all" else [options.what]
+    everything = [name for name in BENCHMARKS if options.device == "cuda" or name not in GPU_ONLY]
+    chosen = everything if options.what == "all" else [options.what]
     rows = [row for name in chosen for row in BENCHMARKS[name](options)]
     show(rows)
     if options.json:

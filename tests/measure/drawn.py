@@ -74,7 +74,7 @@ EDGES = ("mask", "sub-pixel", "soft", "noisy")
 def render(cover: np.ndarray, edge: str, width: float, seed: int = 0) -> np.ndarray:
     """A measurement's input from coverage: bool mask, coverage, blurred, blurred with Gaussian noise.
 
-    The blur is Gaussian of 1 pixel, of half a width below two pixels; the noise 0.1, below three pixels 0.05.
+    The blur is Gaussian of 1 pixel, of half a width below two pixels; the noise 0.1, below three pixels 0.03.
     """
     if edge == "mask":
         return cover >= 0.5
@@ -83,4 +83,4 @@ def render(cover: np.ndarray, edge: str, width: float, seed: int = 0) -> np.ndar
     soft = gaussian_filter(cover, min(1.0, width / 2))
     if edge == "soft":
         return soft
-    return np.clip(soft + np.random.default_rng(seed).normal(0, 0.1 if width >= 3 else 0.05, cover.shape), 0, 1)
+    return np.clip(soft + np.random.default_rng(seed).normal(0, 0.1 if width >= 3 else 0.03, cover.shape), 0, 1)

@@ -73,8 +73,10 @@ def shapes(width):
     yield "wave", [line], int(length + 4 * width + 12), path_length(line), 1
 
 
-@pytest.mark.parametrize("edge", EDGES)
-@pytest.mark.parametrize("width", [2, 3, 8])
+@pytest.mark.parametrize(
+    ("width", "edge"),
+    [(1, "mask"), (1, "sub-pixel"), *((width, edge) for width in (2, 3, 8) for edge in EDGES), (20, "mask")],
+)
 def test_curves_branches_and_loops(width, edge):
     for name, lines, side, length, branches in shapes(width):
         found = measure_cracks(render(draw(lines, width, (side, side)), edge, width))

@@ -3,10 +3,11 @@
 import subprocess
 import sys
 import time
+import tracemalloc
 
 import numpy as np
 import pytest
-from scipy.ndimage import binary_dilation
+from scipy.ndimage import binary_dilation, gaussian_filter
 from skimage.measure import euler_number, label
 
 from csbsr.measure import measure_cracks
@@ -131,6 +132,17 @@ def test_soft_edges_of_a_neighbour_are_not_measured():
     assert second.width_mean == pytest.approx(2.8, abs=0.05)
 
 
+def test_memory_stays_bounded_where_a_thin_crack_enters_a_breach():
+    mask = blank(1500, 2000)
+    mask[500:503, 5:1990] = True
+    mask[200:800, 900:1500] = True
+    tracemalloc.start()
+    measure_cracks(mask)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 100e6
+
+
 def test_a_wide_breach_counts_in_the_widths():
     mask = blank(200, 200)
     mask[99:102, 5:195] = True
@@ -247,3 +259,22 @@ def test_float_types_agree(kind):
     soft[15:20, 5:70] = 1
     soft[14, 5:70] = 0.25
     assert measure_cracks(soft.astype(kind)).width_mean == pytest.approx(5.25, abs=0.02)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_noise_of_any_grain_gives_finite_numbers(seed):
+    rng = np.random.default_rng(seed)
+    noise = gaussian_filter(rng.random((50, 70)), seed / 3) if seed else rng.random((50, 70))
+    noise = (noise - noise.min()) / np.ptp(noise)
+    for segmentation in (noise, noise >= 0.5):
+        found = measure_cracks(segmentation, hole=0)
+        assert found.cracks
+        for crack in found.cracks:
+            numbers = (crack.length, crack.area, crack.width_mean, crack.width_percentile, crack.width_max)
+            assert np.isfinite(numbers).all()
+            assert min(numbers) > 0
+            assert crack.width_max >= max(crack.width_mean, crack.width_percentile) - 1e-9
+            assert crack.orientation is None or 0 <= crack.orientation < 180
+        turned = measure_cracks(np.ascontiguousarray(segmentation.T), hole=0)
+        assert turned.area == pytest.approx(found.area)
+        assert len(turned.cracks) == len(found.cracks)

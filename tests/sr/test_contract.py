@@ -50,7 +50,6 @@ class TestSrcNetDouble(SRContract):
 
 class TestKBPN(SRContract):
     estimates_kernel = True
-    exportable_at_any_size = False  # sizes decide how large its small constant maps are
 
     def make(self) -> KBPN:
         return KBPN(scale=4, stages=2, width=0.125, kernel_size=5, coarse_size=3)

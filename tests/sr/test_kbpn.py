@@ -199,6 +199,17 @@ def test_bfloat16_autocast():
     assert (sr - exact).norm() < 0.02 * exact.norm()
 
 
+def test_bfloat16_weights():
+    network = compact().float()
+    lr, kernel = lr_and_kernel((12, 14), dtype=torch.float32)
+    exact = network(lr, kernel).sr
+    network.bfloat16()
+    assert network(lr.bfloat16()).sr.isfinite().all()
+    output = network(lr.bfloat16(), kernel.bfloat16())
+    assert (output.sr.dtype, output.kernel.dtype) == (torch.bfloat16, torch.float32)
+    assert (output.sr.float() - exact).norm() < 0.02 * exact.norm()
+
+
 def test_compiles_in_one_graph():
     network = compact(stages=2)
     lr, kernel = lr_and_kernel((5, 6))

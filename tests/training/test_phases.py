@@ -7,7 +7,9 @@ from torch import nn
 from csbsr.training.phases import PhaseSchedule, freeze_all_but
 
 PAPER = {
-    "sr_true_kernel": {"steps": 10_000, "trains": "sr_without_kernel_predictors", "segments": False, "true_kernel": True},
+    "sr_true_kernel": {
+        "steps": 10_000, "trains": "sr_without_kernel_predictors", "segments": False, "true_kernel": True,
+    },
     "kernel": {"steps": 10_000, "trains": "kernel_predictors", "segments": False},
     "sr": {"steps": 10_000, "trains": "sr", "segments": False},
     "joint": {"trains": "all"},

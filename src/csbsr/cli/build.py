@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 import sys
+import warnings
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -23,6 +24,15 @@ from csbsr.training.module import NonFiniteLoss
 
 log = logging.getLogger(__name__)
 
+#: Warnings that ask nothing of a user of these commands.
+ADVICE = (
+    ".*isinstance\\(treespec",
+    ".*smaller than the logging interval",
+    ".*does not have many workers",
+    ".*resuming from a checkpoint that ended before the epoch",
+    ".*Checkpoint directory .* exists",
+)
+
 
 def plain(node: Any) -> Any:
     """A configuration node as plain containers, interpolations resolved."""
@@ -33,7 +43,11 @@ def build_network(config: DictConfig) -> tuple[nn.Module, dict[str, Any]]:
     """The network with freshly drawn weights (from ``seed``), and its description."""
     spec = plain(config.model)
     pl.seed_everything(config.seed, workers=True, verbose=False)
-    return build(spec, tuple(config.trusted)), spec
+    network = build(spec, tuple(config.trusted))
+    if network.scale != config.scale:
+        name = type(network).__name__
+        raise ValueError(f"scale: {name} works at scale {network.scale}, got {config.scale}; set scale={network.scale}")
+    return network, spec
 
 
 def build_data(config: DictConfig) -> pl.LightningDataModule:
@@ -44,6 +58,8 @@ def build_data(config: DictConfig) -> pl.LightningDataModule:
 def build_trainer(config: DictConfig, callbacks: list[Any], loggers: list[Any]) -> pl.Trainer:
     """The Lightning trainer, without its advice on the terminal."""
     logging.getLogger("pytorch_lightning.utilities.rank_zero").setLevel(logging.WARNING)
+    for advice in ADVICE:
+        warnings.filterwarnings("ignore", advice)
     return hydra.utils.instantiate(config.trainer, callbacks=callbacks, logger=loggers)
 
 
@@ -60,7 +76,7 @@ def run_folder() -> Path:
 def describe(network: nn.Module) -> str:
     """One line on a network: parts and parameters."""
     parts = [network.sr, network.segmentor] if hasattr(network, "segmentor") else [network]
-    names = " + ".join(type(part).__name__ for part in parts)
+    names = " + ".join(type(getattr(part, "network", part)).__name__ for part in parts)  # what segmentor=custom wraps
     millions = sum(parameter.numel() for parameter in network.parameters()) / 1e6
     return f"{names}, ×{network.scale}, {millions:.2f} M parameters"
 
@@ -69,6 +85,16 @@ def compile_parts(network: nn.Module) -> None:
     """``torch.compile`` each part in place: the names in its state dict stay as they are."""
     for part in network.children():
         part.compile()
+
+
+def explained(error: Exception) -> str:
+    """The error's text, with the way out where a library does not give it."""
+    text = str(error)
+    if "Expected more than 1 value per channel" in text:
+        text += "\nA BatchNorm met a map of one pixel: raise data.batch_size to at least 2, or data.crop"
+    if isinstance(error, torch.OutOfMemoryError):
+        text += "\nLower data.batch_size or data.crop, or set sr.checkpoint=true or trainer.precision=bf16-mixed"
+    return text
 
 
 def friendly(task: Callable[[DictConfig], Any]) -> Callable[[DictConfig], Any]:
@@ -90,7 +116,7 @@ def friendly(task: Callable[[DictConfig], Any]) -> Callable[[DictConfig], Any]:
             if ours and all(path.name == ".hydra" or path.suffix == ".log" for path in folder.iterdir()):
                 shutil.rmtree(folder)
             log.debug("traceback", exc_info=True)
-            print(f"error: {error}", file=sys.stderr)
+            print(f"error: {explained(error)}", file=sys.stderr)
             raise SystemExit(1) from None
 
     return wrapper

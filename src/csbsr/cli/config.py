@@ -13,6 +13,8 @@ import csbsr
 
 #: Values that are paths: taken literally, whatever characters they hold, and made absolute.
 PATH_KEYS = ("ckpt", "init", "data.root", "input", "output", "out", "hydra.run.dir", "hydra.sweep.dir")
+#: Those of which a sweep may try several, separated by commas.
+SWEPT_KEYS = ("ckpt", "init", "data.root", "input")
 
 
 def config_folder() -> Path:
@@ -31,19 +33,20 @@ def literal_paths(arguments: Sequence[str]) -> list[str]:
     """Quote the values of `PATH_KEYS`, so that Hydra's grammar does not read them.
 
     Spaces, commas, brackets, ``=`` and umlauts may then stand in a path without any quoting of one's own.  Relative
-    paths become absolute; ``null``, ``last`` and what is quoted already stay as they are, and so does everything in a
-    sweep (there a comma separates values).
+    paths become absolute; ``null``, ``last`` and what is quoted already stay as they are.  In a sweep a comma separates
+    the values of `SWEPT_KEYS`.
     """
     sweep = any(argument in ("-m", "--multirun") for argument in arguments)
-    return list(arguments) if sweep else [_literal(argument) for argument in arguments]
+    return [_literal(argument, sweep) for argument in arguments]
 
 
-def _literal(argument: str) -> str:
+def _literal(argument: str, sweep: bool) -> str:
     key, equals, value = argument.partition("=")
     name = key.lstrip("+")
     if not equals or name not in PATH_KEYS or value in ("", "null", "last") or value[0] in "'\"" or "${" in value:
         return argument
-    return f"{key}={quoted(Path(value).expanduser().absolute())}"
+    paths = value.split(",") if sweep and name in SWEPT_KEYS else [value]
+    return f"{key}={','.join(quoted(Path(path).expanduser().absolute()) for path in paths)}"
 
 
 def quoted(value: object) -> str:
@@ -77,6 +80,16 @@ def merged(earlier: Sequence[str], later: Sequence[str]) -> list[str]:
     """Overrides ``earlier`` with those replaced that ``later`` gives anew."""
     keys = {argument.partition("=")[0].lstrip("+~") for argument in later}
     return [argument for argument in earlier if argument.partition("=")[0].lstrip("+~") not in keys] + list(later)
+
+
+def without(arguments: Sequence[str], *keys: str) -> list[str]:
+    """``arguments`` except those that set one of ``keys``."""
+    return [argument for argument in arguments if argument.partition("=")[0].lstrip("+~") not in keys]
+
+
+def names_code(argument: str) -> bool:
+    """Whether an override can choose what code runs: it names or trusts a target, refers elsewhere, or is Hydra's."""
+    return "_target_" in argument or "${" in argument or argument.lstrip("+~").startswith(("trusted", "hydra", "-"))
 
 
 def show_version(arguments: Sequence[str]) -> None:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import logging
+import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import hydra
 import torch
 from omegaconf import DictConfig
+from pytorch_lightning.utilities import rank_zero_only
 
 from csbsr.cli import build as make
-from csbsr.cli.config import literal_paths, merged, quoted, run, show_version, value_of
-from csbsr.joint import build
+from csbsr.cli.config import literal_paths, merged, names_code, quoted, run, show_version, value_of, without
+from csbsr.cli.sweep import left_behind
+from csbsr.joint.build import TRUSTED, build
 from csbsr.reference import load, read_checkpoint
 from csbsr.reference.checkpoint import card
 from csbsr.report.page import number
@@ -43,10 +47,16 @@ def continued(arguments: list[str]) -> list[str]:
     described = card(read_checkpoint(path))
     if "overrides" not in described:
         raise ValueError(f"ckpt: {path} was not written by csbsr-train; to start from its weights use init={path}")
-    words = merged(described["overrides"], [word for word in arguments if not word.startswith("ckpt=")])
-    words.append(f"ckpt={quoted(path.absolute())}")
+    given, stored = without(arguments, "ckpt"), without(described["overrides"], "ckpt", "output")
+    unasked = [word for word in stored if names_code(word) and word not in given]
+    if unasked:  # whoever wrote the file would choose what runs here
+        raise ValueError(
+            f"ckpt: {path} was trained with {shlex.join(unasked)}; "
+            "if you trust where it comes from, repeat these words beside ckpt=…"
+        )
+    words = [*merged(stored, given), f"ckpt={quoted(path.absolute())}"]
     folder = path.absolute().parent.parent
-    if value_of(words, "output") is None and (folder / ".hydra").is_dir():
+    if value_of(given, "output") is None and (folder / ".hydra").is_dir():
         words.append(f"output={quoted(folder)}")
     return words
 
@@ -63,19 +73,28 @@ def newest_checkpoint(root: Path = Path("runs")) -> Path:
 def train(config: DictConfig) -> None:
     """Compose the objects and fit."""
     folder = make.run_folder()
+    earlier, done = left_behind(config, folder)
+    if earlier is not None and done >= config.trainer.max_steps:
+        log.info("skipped  %s has all its %d steps", folder, done)
+        return
+    config.ckpt = config.ckpt or earlier
     network, spec = make.build_network(config)
     data = make.build_data(config)
     data.setup("fit")
     if config.init:
-        start_from(network, config.init)
+        start_from(network, config.init, tuple(config.trusted))
+    phases = build(make.plain(config.phases))
+    phases.check(network, from_scratch=not (config.init or config.ckpt))
     introduce(config, network, data, folder)
+    if config.channels_last:
+        network.to(memory_format=torch.channels_last)
     if config.compile:
         make.compile_parts(network)
     module = CrackModule(
         network,
         metrics=build(make.plain(config.metrics)),
         loss=build(make.plain(config.loss)),
-        phases=build(make.plain(config.phases)),
+        phases=phases,
         optimizer=hydra.utils.instantiate(config.optimizer),
         scheduler=hydra.utils.instantiate(config.scheduler),
         seed=config.seed,
@@ -96,31 +115,32 @@ def train(config: DictConfig) -> None:
         meanings = module.metrics.definitions() if last else {}
         named = ((key.removeprefix("val/"), value) for key, value in last.items())
         log_final(loggers, "val", [[key, number(key, value), meanings.get(key, "")] for key, value in named])
-    log.info("done: %s", folder / "checkpoints")
+    rank_zero_only(log.info)("done: %s", folder / "checkpoints")
 
 
-def start_from(network: torch.nn.Module, init: str) -> None:
+def start_from(network: torch.nn.Module, init: str, trusted: Sequence[str] = TRUSTED) -> None:
     """Copy the weights of another checkpoint; only BlurSkip may be missing there."""
-    source = load(init, scale=network.scale).state_dict()
+    source = load(init, scale=network.scale, trusted=trusted).state_dict()
     target = network.state_dict()
     wrong = [name for name, value in source.items() if name not in target or target[name].shape != value.shape]
     missing = [name for name in target if name not in source and not name.startswith("segmentor.blur_skip.")]
     if wrong or missing:
         raise ValueError(
             f"init: {init} holds another system: {len(missing)} entries missing ({', '.join(missing[:3])} …), "
-            f"{len(wrong)} unexpected or of another shape ({', '.join(wrong[:3])} …); choose the groups it was made with"
+            f"{len(wrong)} unexpected or of another shape ({', '.join(wrong[:3])} …); choose its groups"
         )
     network.load_state_dict(source, strict=False)
 
 
 def introduce(config: DictConfig, network: torch.nn.Module, data: object, folder: Path) -> None:
     """The first lines of a run: which system, recipe and data, and where it writes."""
-    choices = make.HydraConfig.get().runtime.choices
+    choices, beta = make.HydraConfig.get().runtime.choices, config.loss.get("beta")  # DSRL's loss has no beta
     log.info("system   %s", make.describe(network))
     log.info(
-        "recipe   %s, phases %s, %d steps, batch %d of %d px crops, beta %s",
+        "recipe   %s, phases %s, %d steps, batch %d of %d px crops%s",
         choices.get("recipe") if not choices.get("experiment") else f"{choices['experiment']} ({choices['recipe']})",
-        choices.get("phases"), config.steps, config.data.batch_size, config.data.crop, config.loss.get("beta"),
+        choices.get("phases"), config.steps, config.data.batch_size, config.data.crop,
+        "" if beta is None else f", beta {beta}",
     )  # fmt: skip
     record = data.split_record()
     log.info(

@@ -6,7 +6,7 @@ from typing import Any
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # read when albumentations is imported; else it asks PyPI
 
-#: Public name -> module.  Imported when first asked for: the loss needs distance maps, not Lightning and albumentations.
+#: Public name -> module, imported when first asked for: the loss needs distance maps, not Lightning.
 _MODULES = {
     "CrackDataModule": "datamodule",
     "DataError": "errors",
@@ -27,7 +27,7 @@ _MODULES = {
     "read_mask": "reading",
     "synthetic_data": "factories",
 }
-__all__ = list(_MODULES)  # noqa: PLE0605
+__all__ = list(_MODULES)
 
 
 def __getattr__(name: str) -> Any:

@@ -42,10 +42,16 @@ def _resolve(name: str, trusted: Sequence[str]) -> Any:
     if not any(name == prefix or name.startswith(prefix + ".") for prefix in trusted):
         raise ValueError(
             f"_target_ {name!r} lies outside the trusted packages ({', '.join(trusted)}); "
-            f"if you trust where this description comes from, add trusted=[{name.split('.')[0]}]"
+            f"if you trust where this description comes from, say trusted=[{','.join([*trusted, name.split('.')[0]])}]"
         )
     module, _, attribute = name.rpartition(".")
     try:
-        return getattr(importlib.import_module(module), attribute)
+        target = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:
         raise ValueError(f"_target_ {name!r} cannot be imported: {error}") from error
+    # Not whatever else can be reached through csbsr: with `build` itself a description could widen its own trust.
+    origin = getattr(target, "__module__", "")
+    part = origin.startswith("csbsr.") and (isinstance(target, type) or origin == "csbsr.data.factories")
+    if name.startswith("csbsr.") and not part:
+        raise ValueError(f"_target_ {name!r} is no part of a system; expected a class that csbsr defines")
+    return target

@@ -158,6 +158,8 @@ def _straight_at_junctions(branch: Branch) -> tuple[np.ndarray, np.ndarray]:
     for end, reach in zip((0, -1), branch.reach, strict=True):
         keep &= np.hypot(*(points - points[end]).T) >= _JUNCTION * reach
     keep[[0, -1]] = True
+    if keep.sum() == 2 and branch.start is not None and branch.start == branch.end:
+        keep[:] = True  # a loop no larger than its junction
     return points[keep], radius[keep]
 
 
@@ -185,7 +187,7 @@ def _smooth(points: np.ndarray, sigma: float, closed: bool) -> np.ndarray:
 
 
 def _even(length: float, spacing: float) -> np.ndarray:
-    return np.linspace(0, length, max(2, round(length / spacing) + 1))
+    return np.linspace(0, length, max(5, round(length / spacing) + 1))
 
 
 def _arc(points: np.ndarray) -> np.ndarray:

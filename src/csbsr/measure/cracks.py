@@ -151,16 +151,17 @@ def _widths(
 ) -> tuple[list[Centreline], tuple[float, float, float]]:
     """The lines as they are reported, and their mean, maximum and percentile width.
 
-    Where the clear parts are less than three quarters of the crack's length, as between many junctions or on a short
-    crack, the mean is area over length.  Where they hold less than half of its area, as with a wide breach, they do not
-    speak for it at all, and the maximum and the percentile are those of the whole of the lines.
+    On a crack shorter than five widths, or whose clear parts are less than half of its length, as between many
+    junctions, the mean is area over length.  Where the clear parts hold less than half of its area, as with a wide
+    breach, they do not speak for it at all, and the maximum and the percentile are those of the whole of the lines.
     """
     length = sum(line.length for line in lines)
     if sum(float(line.widths[line.clear].sum()) * line.spacing for line in lines) < area / 2:
         lines = [replace(line, clear=np.zeros_like(line.clear), widths=line.profile) for line in lines]
     widths, weights = width_samples(lines)
     clear = sum(float(line.clear.sum()) * line.spacing for line in lines)
-    mean = area / length if clear < 0.75 * length else float(np.average(widths, weights=weights))
+    whole = length < 5 * area / length or clear < length / 2
+    mean = area / length if whole else float(np.average(widths, weights=weights))
     return lines, (mean, max(mean, float(widths.max())), weighted_percentile(widths, weights, percentile))
 
 

@@ -71,7 +71,7 @@ def draw_widths(
             corners = np.rint(points * 2**_SHIFT).astype(int).tolist()
             for index in range(len(corners) - 1):
                 start, end = corners[index], corners[index + 1]
-                cv2.line(canvas, start, end, colour[index], thick[index], cv2.LINE_AA, _SHIFT)
+                cv2.line(canvas, start, end, colour[index], thick[index], cv2.LINE_8, _SHIFT)
     return _with_legend(canvas, measurement, widest, palette, zoom, np.concatenate(places)) if legend else canvas
 
 

@@ -23,8 +23,8 @@ class Crack:
         pixels: count at or above the threshold, small holes closed.
         area: square pixels, the sum of the sub-pixel coverage.
         length: along the centrelines from tip to tip, branches summed.
-        width_mean: along the centrelines, away from tips and junctions; where that is less than three quarters of
-            the length, area over length.
+        width_mean: along the centrelines, away from tips and junctions; where that is less than half of the length, or
+            the length less than five widths, area over length.
         width_max: along the same parts, of a mean over 5 pixels or the half-width of the line, whichever is longer;
             where those parts hold less than half of the area, as with a wide breach, the largest anywhere.
         width_percentile: of the same, the percentile the measurement was asked for.

@@ -9,7 +9,7 @@ from scipy.ndimage import map_coordinates
 BAND = 2  # pixels on either side of the mask's edge in which the probability speaks
 _RISE = 0.15  # of the coverage, beyond the lowest so far: the next strand
 _STEP = 0.5  # pixels between samples across the crack
-_DISC = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * BAND + 1, 2 * BAND + 1))
+_DISC = (np.hypot(*np.mgrid[-BAND : BAND + 1, -BAND : BAND + 1]) < BAND + 0.5).astype(np.uint8)  # OpenCV's is not round
 _CHUNK = 1_000_000  # samples held at a time
 
 
@@ -76,12 +76,12 @@ def widths_across(cover: np.ndarray, points: np.ndarray, tangents: np.ndarray, r
     """
     normals = np.stack([-tangents[:, 1], tangents[:, 0]], axis=1)
     result = np.zeros(len(points))
+    widest_first = np.argsort(-radius)
     first = 0
     while first < len(points):
-        count = max(1, int(_CHUNK / (8 * (radius[first] + BAND))))
-        part = slice(first, first + count)
-        reach = 1.5 * radius[part].max() + BAND + 1
-        distances = np.arange(_STEP / 2, reach, _STEP)
+        distances = np.arange(_STEP / 2, 1.5 * radius[widest_first[first]] + BAND + 1, _STEP)
+        count = max(1, _CHUNK // distances.size)
+        part = widest_first[first : first + count]
         for side in (-1, 1):
             places = points[part, None] + side * normals[part, None] * distances[:, None]
             profile = sample(cover, places)

@@ -31,7 +31,7 @@ def definitions(percentiles: Sequence[float] = (95, 50)) -> dict[str, str]:
         what = f"Hausdorff distance in px, {p:g}th percentile, per image ({_MISSED})"
         lines[f"hd{p:g}_min"] = f"{what}, mean over the images at each threshold, the smallest of these"
         lines[f"ahd{p:g}"] = f"{what}, mean over {_THRESHOLDS} and the images"
-    what = "mean distance in px between the outlines, per image ({_MISSED})"
+    what = f"mean distance in px between the outlines, per image ({_MISSED})"
     return lines | {
         "msd_min": f"{what}, mean over the images at each threshold, the smallest of these",
         "amsd": f"{what}, mean over {_THRESHOLDS} and the images",

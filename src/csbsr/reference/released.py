@@ -82,7 +82,15 @@ def _read(source: str | Path | Mapping[str, Tensor]) -> tuple[dict[str, Tensor],
                 )
             path = files[0]
         origin = str(path)
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        try:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+        except FileNotFoundError:
+            raise
+        except Exception as error:  # which one depends on what the file is instead
+            raise ValueError(
+                f"{origin}: cannot be read as weights ({type(error).__name__}: {str(error).splitlines()[0]}); "
+                "expected a state dict written by torch.save"
+            ) from error
         for key in ("model", "state_dict", "model_state_dict"):
             if isinstance(state, Mapping) and isinstance(state.get(key), Mapping):
                 state = state[key]

@@ -1,1 +1,1 @@
-"""report."""
+"""Tables, curves, panels, the HTML pages, the run card: what an evaluation leaves behind."""

@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 _WIDTH, _HEIGHT = 440, 290
-_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 14, 12, 46
+_LEFT, _RIGHT, _TOP, _BOTTOM = 60, 14, 12, 46
 _DASHES = ("", "7 4", "2 3", "10 3 2 3", "1 4", "12 5")
 
 

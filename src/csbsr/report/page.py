@@ -94,7 +94,7 @@ def comparison_page(evaluations: Sequence[Evaluation], images: int = 12) -> str:
     columns = shown_columns(evaluations)
     shared = [name for name in evaluations[0].rows if all(name in evaluation.rows for evaluation in evaluations)]
     by_spread = sorted(shared, key=lambda name: (-_spread([e.rows[name].get("iou") for e in evaluations]), name))
-    shown = by_spread[: max(2, min(images, _MOST_PICTURES // len(evaluations)))]
+    shown = by_spread[: min(images, max(2, _MOST_PICTURES // len(evaluations)))]
     with_curves = [evaluation for evaluation in evaluations if "iou" in evaluation.curves]
     lines = [Line(e.label, e.curves["threshold"], e.curves["iou"]) for e in with_curves]
     return _template("comparison.html").render(

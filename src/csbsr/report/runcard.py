@@ -133,4 +133,5 @@ def system_name(network: Mapping[str, Any]) -> str:
 
 
 def _class_name(part: Mapping[str, Any]) -> str:
+    part = part.get("network", part)  # what segmentor=custom wraps
     return str(part.get("_target_", "unknown")).rpartition(".")[2]

@@ -129,7 +129,7 @@ def same_data(evaluations: Sequence[Evaluation]) -> bool:
 
 
 def _seen(card: dict[str, Any]) -> str:
-    seen = {"fingerprint": card["data"].get("fingerprint"), "scale": card.get("scale")}
+    seen = {key: card["data"].get(key) for key in ("fingerprint", "images")} | {"scale": card.get("scale")}
     if card["data"].get("name") != "degraded":  # else the images are files, which the fingerprint covers
         seen |= {"seed": card.get("seed"), "degradation": card.get("config", {}).get("degradation")}
     return json.dumps(seen, sort_keys=True)

@@ -64,7 +64,7 @@ class BlurProjection(nn.Module):
         if not given:
             vector = normalized(vector + self.updater(image, vector))
         error = blurred_and_sampled(image, vector, self.scale) - lr
-        return self.project_error(error.contiguous(memory_format=torch.channels_last)), vector
+        return self.project_error(error.to(lr.dtype).contiguous(memory_format=torch.channels_last)), vector
 
 
 class SFT(nn.Module):
@@ -91,7 +91,8 @@ class SFT(nn.Module):
         weight = torch.cat((self.scale_hidden.weight, self.shift_hidden.weight))
         bias = torch.cat((self.scale_hidden.bias, self.shift_hidden.bias))
         of_features, of_kernel = weight.split((features.shape[1], vector.shape[1]), 1)
-        small = F.conv2d(constant_map(vector, features.shape[-2:], border=1), of_kernel, bias, padding=1)
+        small = constant_map(vector.to(features.dtype), features.shape[-2:], border=1)
+        small = F.conv2d(small, of_kernel, bias, padding=1)
         hidden = F.leaky_relu_(add_stretched(F.conv2d(features, of_features, padding=1), small), 0.1)
         scale, shift = hidden.chunk(2, 1)
         return torch.addcmul(self.shift(shift), features, self.scale(scale).sigmoid_())

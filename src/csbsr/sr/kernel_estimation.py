@@ -16,11 +16,12 @@ SMALLEST_SUM = 1e-6
 
 
 def normalized(vector: Tensor) -> Tensor:
-    """Kernel entries (B, k²) divided by their sum.
+    """Kernel entries (B, k²) divided by their sum, at least float32.
 
     Entries may be negative, so a sum may vanish; one smaller than 1e-6 in magnitude counts as ±1e-6, any other is used
     as it is.
     """
+    vector = vector.to(torch.promote_types(torch.float32, vector.dtype))
     total = vector.sum(1, keepdim=True)
     floor = torch.full_like(total, SMALLEST_SUM)
     return vector / torch.where(total.abs() < SMALLEST_SUM, torch.where(total < 0, -floor, floor), total)
@@ -93,7 +94,7 @@ class KernelUpdater(nn.Module):
         for layer in others:
             features = F.leaky_relu_(layer(features))
 
-        small = constant_map(vector, image.shape[-2:], border=len(self.kernel))
+        small = constant_map(vector.to(image.dtype), image.shape[-2:], border=len(self.kernel))
         for layer in self.kernel:
             small = F.leaky_relu_(layer(small))
 

@@ -14,7 +14,6 @@ from torch.nn.parallel import DistributedDataParallel
 
 from csbsr.report.panel import panel
 from csbsr.training.module import CrackModule, NonFiniteLoss
-from csbsr.training.phases import freeze_all_but
 
 
 class PhaseControl(Callback):

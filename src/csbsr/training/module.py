@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from pytorch_lightning import LightningModule
+from pytorch_lightning.utilities import rank_zero_only
 from torch import Tensor, nn
 from torchmetrics import Metric
 
@@ -158,19 +159,19 @@ class CrackModule(LightningModule):
     def on_validation_epoch_end(self) -> None:
         """Log the metrics and remember the best threshold, which goes into every checkpoint from here on."""
         values = self.metrics.compute()
-        if not self.trainer.sanity_checking:
+        if not self.trainer.sanity_checking:  # every rank computes the same values
             self.card["recommended_threshold"] = values["iou_max_threshold"]
             shown = {name: values[name] for name in ("iou_max", "aiu", "psnr", "ssim", "kernel_psnr") if name in values}
-            log.info(
+            rank_zero_only(log.info)(
                 "step %d: validation %s",
                 self.global_step,
                 ", ".join(f"{name} {value:.3f}" for name, value in shown.items()),
             )
-        self.log_dict({f"val/{name}": value for name, value in values.items()}, rank_zero_only=False)
+        self.log_dict({f"val/{name}": value for name, value in values.items()}, sync_dist=True)
 
     def on_test_epoch_end(self) -> None:
         """Log the metrics; tables and files are written by the command line from `metrics`."""
-        self.log_dict({f"test/{name}": value for name, value in self.metrics.compute().items()})
+        self.log_dict({f"test/{name}": value for name, value in self.metrics.compute().items()}, sync_dist=True)
 
     # -- checkpoints -------------------------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from torch import nn
 
-#: α falls by this much an epoch of joint training, down to the floor of the same size (section 5 of the release's recipe).
+#: α falls by this much an epoch of joint training, down to a floor of the same size (as published).
 ALPHA_STEP = 0.01
 
 
@@ -113,6 +113,27 @@ class PhaseSchedule:
         epochs = max(0, step - self.joint_start) // (self.steps_per_epoch or steps_per_epoch)
         return max(ALPHA_STEP, 1 - ALPHA_STEP * epochs)
 
+    def check(self, network: nn.Module, from_scratch: bool) -> None:
+        """Refuse phases that do not fit ``network``, before anything is trained or written.
+
+        Args:
+            network: what will be trained.
+            from_scratch: its weights are freshly drawn, so no segmentation can rest on a part that stays frozen.
+
+        Raises:
+            ValueError: a phase trains a part that is not there, or, from scratch, segments with a part that neither it
+                nor an earlier phase trains.
+        """
+        trained: set[int] = set()
+        for phase in self.phases:
+            trained |= _learning(network, phase.trains)
+            random = [name for name, parameter in network.named_parameters() if id(parameter) not in trained]
+            if from_scratch and phase.segments and random:
+                raise ValueError(
+                    f"phase {phase.name!r} trains {phase.trains!r} on top of {len(random)} parameters that nothing has "
+                    f"trained ({', '.join(random[:3])}, …); start from a trained system with init=<checkpoint>"
+                )
+
 
 def _sr_body(network: nn.Module) -> Iterator[nn.Parameter]:
     predictors = {id(parameter) for module in network.sr.kernel_predictors() for parameter in module.parameters()}
@@ -148,18 +169,26 @@ def freeze_all_but(network: nn.Module, part: str) -> None:
     Raises:
         ValueError: the network has no such part.
     """
-    try:
-        learning = {id(parameter) for parameter in PARTS[part](network)}
-    except AttributeError:  # a parallel system has no network.sr
-        learning = set()
-    if not learning:
-        raise ValueError(
-            f"phase trains {part!r}, but {type(network).__name__} has no parameters there; "
-            "choose phases that fit the system, for example phases=joint"
-        )
+    learning = _learning(network, part)
     for parameter in network.parameters():
         parameter.requires_grad_(id(parameter) in learning)
     for module in network.modules():
         parameters = list(module.parameters())
         if parameters and not any(parameter.requires_grad for parameter in parameters):
             module.eval()
+
+
+def _learning(network: nn.Module, part: str) -> set[int]:
+    """Identities of the parameters of ``part``."""
+    try:
+        learning = {id(parameter) for parameter in PARTS[part](network)}
+    except AttributeError:  # a parallel system has no network.sr
+        learning = set()
+    if not learning:
+        parts = [type(getattr(network, name)).__name__ for name in ("sr", "segmentor") if hasattr(network, name)]
+        raise ValueError(
+            f"a phase trains {part!r}, but {' + '.join(parts) or type(network).__name__} has no parameters there; "
+            "choose phases that fit: phases=sr_first if the SR network estimates no kernel, phases=joint if there is "
+            "none to train alone, phases=blur_skip for a segmentor with a blur skip"
+        )
+    return learning

@@ -1,0 +1,213 @@
+"""One photograph through a system: super-resolve tile by tile, then segment tile by tile, handing over finished rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from csbsr.predict.consistency import Consistency, difference, summarised
+from csbsr.predict.rows import RowStore, Shrinker, Statistics, as_float
+from csbsr.predict.system import FLIPS, System, flipped, flipped_kernel
+from csbsr.predict.tiling import Axis, Blender, Window
+
+LEVELS = 65535  # of a probability in a file; the mask follows from the rounded probability, so both files agree
+_SAMPLES = 16  # tiles from which one kernel for the photograph is estimated
+
+
+class Sink(Protocol):
+    """Takes the results of a photograph, from top to bottom."""
+
+    def begin(self, height: int, width: int) -> None:
+        """The size of the results.  A second call starts over: memory ran out and smaller tiles are tried."""
+
+    def sr(self, rows: np.ndarray) -> None:
+        """Super-resolved rows (3, n, W) float32 in [0, 1]; all of them come before the first of `segmentation`."""
+
+    def segmentation(self, levels: np.ndarray, mask: np.ndarray, variance: np.ndarray | None) -> None:
+        """Probability times `LEVELS` (n, W) uint16, mask (n, W) bool, and with flips the variance over them, float32."""
+
+
+class Outcome(NamedTuple):
+    """What is known of a photograph beside its rows."""
+
+    shape: tuple[int, int]  #: H, W of the results
+    tiles: tuple[int, int]  #: rows and columns of tiles
+    kernels: np.ndarray | None  #: (rows, columns, k, k) float32, or (1, 1, k, k) for the whole photograph
+    consistency: Consistency | None  #: None without super-resolution
+    crack_share: float  #: of the pixels
+
+
+class Layout(NamedTuple):
+    """Tiles of a photograph, in its pixels."""
+
+    rows: Axis
+    columns: Axis
+    margin_sr: int
+    margin_segmentation: int
+
+    @classmethod
+    def of(cls, shape: tuple[int, int], system: System, tile: int, margins: tuple[int, int], blend: int) -> Layout:
+        """For a photograph of ``shape`` (h, w); the other lengths are given in pixels of the result."""
+        scale = system.scale
+        core = max(system.align, tile // scale // system.align * system.align)
+        fade = -(-blend // (2 * scale)) * 2
+        axes = [Axis(side, core, fade, system.align) for side in shape]
+        sr, segmentation = (-(-margin // scale) for margin in margins)
+        return cls(*axes, sr if system.serial else max(sr, segmentation), segmentation)
+
+    def window(self, i: int, j: int, margin: int) -> tuple[Window, Window]:
+        """Rows and columns of the window of tile (i, j)."""
+        return self.rows.window(i, margin), self.columns.window(j, margin)
+
+    def largest(self, margin: int) -> int:
+        """Pixels of the largest window."""
+        sides = [max(axis.window(i, margin).size for i in range(len(axis))) for axis in (self.rows, self.columns)]
+        return sides[0] * sides[1]
+
+
+class Run:
+    """The two passes over one photograph.
+
+    Args:
+        system: what runs.
+        photograph: (h, w, 3) uint8, or float32 in [0, 1].
+        layout: its tiles.
+        flips: 1, 2 or 4 versions of each tile, averaged.
+        one_kernel: estimate one blur kernel for the photograph and super-resolve all tiles with it.
+        threshold: above which a probability is crack.
+        antialias: of the down-scaling the network was trained with.
+        folder: for temporary files; see `RowStore`.
+        tick: called with the share of the work just done.
+    """
+
+    def __init__(
+        self,
+        system: System,
+        photograph: np.ndarray,
+        layout: Layout,
+        *,
+        flips: int,
+        one_kernel: bool,
+        threshold: float,
+        antialias: bool,
+        folder: Path | None,
+        tick: Callable[[float], None],
+    ) -> None:
+        self.system, self.photograph, self.layout = system, photograph, layout
+        self.flips, self.one_kernel, self.threshold, self.antialias = FLIPS[flips], one_kernel, threshold, antialias
+        self.folder, self._tick = folder, tick
+        self.channels = 3 if system.serial else 4  # of each flip's result in the first pass
+        tiles = len(layout.rows) * len(layout.columns)
+        self._step = 1 / (tiles * (2 if system.serial else 1) * len(self.flips))
+        self._given: Tensor | None = None
+        self._kernels: dict[tuple[int, int], list[Tensor | None]] = {}
+
+    def __call__(self, sink: Sink) -> Outcome:
+        """Run both passes, handing rows to ``sink``."""
+        s, (h, w) = self.system.scale, self.photograph.shape[:2]
+        sink.begin(h * s, w * s)
+        if self.one_kernel:
+            self._given = self._kernel_of_photograph()
+        with RowStore(self.channels * len(self.flips), w * s, self.folder) as store:
+            statistics, differences = self._first_pass(sink, store)
+            cracks = Shrinker(h * s, w * s, s, largest=True)
+            found = 0
+            for probabilities in self._second_pass(store, statistics):
+                levels = np.rint(probabilities.mean(0).clip(0, 1) * np.float32(LEVELS)).astype(np.uint16)
+                mask = levels > self.threshold * LEVELS
+                sink.segmentation(levels, mask, probabilities.var(0) if len(probabilities) > 1 else None)
+                cracks.add(mask)
+                found += int(np.count_nonzero(mask))
+        consistency = None if differences is None else summarised(differences, cracks.result())
+        tiles = (len(self.layout.rows), len(self.layout.columns))
+        return Outcome((h * s, w * s), tiles, self._kernel_array(), consistency, found / (h * w * s * s))
+
+    def _first_pass(
+        self, sink: Sink, store: RowStore
+    ) -> tuple[list[tuple[np.ndarray, np.ndarray]], np.ndarray | None]:
+        """Fill ``store``; the statistics of each flip, and the differences between photograph and result."""
+        system, layout, s = self.system, self.layout, self.system.scale
+        blender = Blender(layout.rows, layout.columns, store.channels, s)
+        compare = s > 1 or system.estimates_kernel
+        residual = Blender(layout.rows, layout.columns, 1, 1) if compare else None
+        residual_rows = []
+        statistics = [Statistics(3) for _ in self.flips]
+        for i in range(len(layout.rows)):
+            for j in range(len(layout.columns)):
+                top, left = layout.window(i, j, layout.margin_sr)
+                lr = self._photograph_window(top, left)
+                tile, kernels = [], []
+                for axes in self.flips:
+                    image = system.tensor(flipped(lr, axes))
+                    upscaled = system.upscale(image, flipped_kernel(self._given, axes))
+                    tile.append(flipped(upscaled.sr, axes))
+                    if upscaled.segmentation is not None:
+                        tile.append(flipped(upscaled.segmentation, axes))
+                    kernels.append(upscaled.kernel)
+                    if residual is not None and not axes:
+                        again = difference(image, upscaled.sr_tensor, upscaled.kernel, s, self.antialias)
+                        residual.add(i, j, again, top, left)
+                    self._tick(self._step)
+                self._kernels[i, j] = kernels
+                blender.add(i, j, np.concatenate(tile), top, left)
+            for rows in blender.finished(i):
+                store.append(rows)
+                versions = rows.reshape(len(self.flips), self.channels, *rows.shape[1:])[:, :3]
+                for version, numbers in zip(versions, statistics, strict=True):
+                    numbers.add(version)
+                sink.sr(versions.mean(0) if len(versions) > 1 else versions[0])
+            if residual is not None:
+                residual_rows += [rows[0].copy() for rows in residual.finished(i)]
+        return [numbers.result() for numbers in statistics], np.concatenate(residual_rows) if compare else None
+
+    def _second_pass(self, store: RowStore, statistics: list[tuple[np.ndarray, np.ndarray]]):
+        """Probabilities of finished rows, (flips, n, W)."""
+        system, layout, s = self.system, self.layout, self.system.scale
+        height = layout.rows.length * s
+        if not system.serial:
+            for start in range(0, height, 64):
+                rows = as_float(store.read(start, min(start + 64, height)))
+                yield rows[3 :: self.channels]
+            return
+        blender = Blender(layout.rows, layout.columns, len(self.flips), s)
+        for i in range(len(layout.rows)):
+            top = layout.rows.window(i, layout.margin_segmentation)
+            band = store.read(*top.times(s))
+            for j in range(len(layout.columns)):
+                left = layout.columns.window(j, layout.margin_segmentation)
+                window = as_float(band[..., left.times(s).slice])
+                tile = []
+                for f, axes in enumerate(self.flips):
+                    sr = flipped(window[3 * f : 3 * f + 3], axes)
+                    tile.append(flipped(system.segment(sr, *statistics[f], self._kernels[i, j][f]), axes))
+                    self._tick(self._step)
+                blender.add(i, j, np.stack(tile), top, left)
+            yield from blender.finished(i)
+
+    def _kernel_of_photograph(self) -> Tensor:
+        """Mean of the kernels of tiles spread over the photograph."""
+        rows, columns = len(self.layout.rows), len(self.layout.columns)
+        chosen = {round(k) for k in np.linspace(0, rows * columns - 1, min(_SAMPLES, rows * columns))}
+        kernels = []
+        for k in sorted(chosen):
+            window = self._photograph_window(*self.layout.window(k // columns, k % columns, self.layout.margin_sr))
+            kernels.append(self.system.upscale(self.system.tensor(window)).kernel.float())
+        return torch.stack(kernels).mean(0)
+
+    def _kernel_array(self) -> np.ndarray | None:
+        if not self.system.estimates_kernel:
+            return None
+        if self._given is not None:
+            return self._given.cpu().numpy()
+        first = np.stack([kernels[0][0, 0].float().cpu().numpy() for kernels in self._kernels.values()])
+        return first.reshape(len(self.layout.rows), len(self.layout.columns), *first.shape[1:])
+
+    def _photograph_window(self, top: Window, left: Window) -> np.ndarray:
+        """(3, h, w) float32 in [0, 1]."""
+        part = self.photograph[top.slice, left.slice].transpose(2, 0, 1)
+        return part / np.float32(255) if part.dtype == np.uint8 else part.astype(np.float32)

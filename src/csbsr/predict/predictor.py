@@ -1,0 +1,288 @@
+"""Super-resolve and segment one photograph of any size: from Python, and what the command line is made of."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from torch import nn
+
+from csbsr.data.reading import read_image
+from csbsr.joint.build import TRUSTED
+from csbsr.predict.consistency import Consistency
+from csbsr.predict.memory import available_memory, out_of_memory
+from csbsr.predict.passes import LEVELS, Layout, Outcome, Run, Sink
+from csbsr.predict.system import FLIPS, System
+from csbsr.reference import load
+
+log = logging.getLogger(__name__)
+
+KERNELS = ("tile", "photograph")
+#: Threshold of a checkpoint that recommends none, e.g. the authors' release.
+DEFAULT_THRESHOLD = 0.5
+_HALVINGS = 4  # of the tile for one photograph, after which running out of memory is an error
+_USABLE = 0.8  # of the memory that is there
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Results of one photograph (h, w), all of its pixels: H = s·h, W = s·w.
+
+    Attributes:
+        sr: super-resolved image, (H, W, 3) float32 in [0, 1].
+        probability: of crack, (H, W) float32.
+        mask: (H, W) bool, ``probability > threshold``.
+        variance: of the probability over the flips, (H, W) float32; None with one flip.
+        kernels: estimated blur, (rows, columns, k, k) of the tiles, each summing to 1; None from a network that
+            estimates none.
+        consistency: whether ``sr``, blurred and down-scaled, gives the photograph; None without super-resolution.
+        threshold: of ``mask``.
+        scale: s.
+    """
+
+    sr: np.ndarray
+    probability: np.ndarray
+    mask: np.ndarray
+    variance: np.ndarray | None
+    kernels: np.ndarray | None
+    consistency: Consistency | None
+    threshold: float
+    scale: int
+
+    @property
+    def kernel(self) -> np.ndarray | None:
+        """Mean of `kernels`, (k, k)."""
+        return None if self.kernels is None else self.kernels.mean((0, 1))
+
+
+class Predictor:
+    """Runs a joint network over photographs of any size, in tiles.
+
+    All lengths are in pixels of the result, which is ``scale`` times as large as the photograph.
+
+    Args:
+        network: of `csbsr.load`.
+        threshold: above which a probability is crack; None for the one that the checkpoint recommends, else 0.5.
+        tile: side of what a tile contributes.  Networks that look at their whole input (KBPN's kernel, PSPNet's pools)
+            see windows of about this size.
+        margin_sr: what is thrown away around a super-resolved tile.
+        margin_segmentation: what is thrown away around a segmented one.
+        blend: pixels over which neighbouring tiles fade into each other.
+        kernel: ``tile`` estimates the blur anew in each tile, so it follows the photograph's depth; ``photograph``
+            uses the mean estimate of up to 16 tiles everywhere, so that tiles differ less.
+        flips: 1, 2 or 4: average the results of the tile and its mirror images.
+        precision: ``float32``, ``float16`` or ``bfloat16``.
+        device: where it runs, e.g. ``cpu``; None for an accelerator if there is one.
+
+    Raises:
+        ValueError: an argument is none of these, or one kernel is asked of a network that estimates none.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        *,
+        threshold: float | None = None,
+        tile: int = 768,
+        margin_sr: int = 48,
+        margin_segmentation: int = 128,
+        blend: int = 32,
+        kernel: str = "tile",
+        flips: int = 1,
+        precision: str = "float32",
+        device: str | None = None,
+    ) -> None:
+        card = getattr(network, "card", {})
+        if threshold is None:
+            threshold = card.get("recommended_threshold", DEFAULT_THRESHOLD)
+        if not 0 < threshold < 1:
+            raise ValueError(f"threshold: expected a number between 0 and 1, got {threshold}")
+        if flips not in FLIPS:
+            raise ValueError(f"flips: expected one of {', '.join(map(str, FLIPS))}, got {flips!r}")
+        if kernel not in KERNELS:
+            raise ValueError(f"kernel: expected one of {', '.join(KERNELS)}, got {kernel!r}")
+        for name, value, least in (
+            ("tile", tile, 1), ("margin_sr", margin_sr, 0), ("margin_segmentation", margin_segmentation, 0),
+            ("blend", blend, 0),
+        ):  # fmt: skip
+            if not isinstance(value, int) or value < least:
+                raise ValueError(f"{name}: expected a whole number of pixels, at least {least}, got {value!r}")
+        self.system = System(network, device, precision)
+        if kernel == "photograph" and not self.system.estimates_kernel:
+            raise ValueError("kernel: expected tile, got photograph, but this network estimates no blur kernel")
+        self.threshold, self.tile, self.blend = float(threshold), tile, blend
+        self.margins = (margin_sr, margin_segmentation)
+        self.kernel, self.flips = kernel, flips
+        self.antialias = (card.get("config") or {}).get("degradation", {}).get("antialias") is True
+        self._bytes: tuple[float, float] | None = None
+
+    @classmethod
+    def load(cls, ckpt: str | Path, *, trusted: Sequence[str] = TRUSTED, **options: object) -> Predictor:
+        """From a checkpoint of ``csbsr-train`` or the authors' released weights.
+
+        Args:
+            ckpt: file, or folder of released weights.
+            trusted: packages that the checkpoint may name as parts of its network.
+            options: of the class.
+        """
+        return cls(load(ckpt, trusted=trusted), **options)
+
+    @property
+    def scale(self) -> int:
+        """Size of the result relative to the photograph."""
+        return self.system.scale
+
+    def predict(self, photograph: str | Path | np.ndarray) -> Prediction:
+        """Results of one photograph, in memory: about 20 bytes for each pixel of the result.
+
+        Args:
+            photograph: a file in any format that `csbsr.data.reading.read_image` reads, or an RGB array (h, w, 3) or a
+                grey one (h, w): uint8, uint16, or floating point in [0, 1].
+
+        Raises:
+            DataError: the file cannot be read.
+            ValueError: an array of another kind, or too little memory.
+        """
+        if isinstance(photograph, (str, Path)):
+            image = read_image(photograph)
+        else:
+            image = checked(photograph)
+        sink = Arrays(self.flips > 1)
+        outcome = self.run(image, sink)
+        return Prediction(
+            sink.image, sink.probability, sink.cracks, sink.variance, outcome.kernels, outcome.consistency,
+            self.threshold, self.scale,
+        )  # fmt: skip
+
+    def run(
+        self,
+        photograph: np.ndarray,
+        sink: Sink,
+        folder: Path | None = None,
+        tick: Callable[[float], None] = lambda share: None,
+    ) -> Outcome:
+        """Hand the results of a photograph to ``sink`` row by row, in memory that does not depend on its height.
+
+        If memory runs out, the tile is halved and the photograph started over, at most four times.
+
+        Args:
+            photograph: (h, w, 3) uint8, or float32 in [0, 1].
+            sink: takes the rows.
+            folder: for a temporary file with the super-resolved image, 6 bytes a pixel; None for the system's folder.
+            tick: called with the share of the work just done; the shares add up to 1 unless it is started over.
+
+        Raises:
+            ValueError: too little memory.
+        """
+        self._fit_memory(photograph.shape[:2])
+        for attempt in range(_HALVINGS + 1):
+            run = Run(
+                self.system, photograph, self._layout(photograph.shape[:2], self.tile), flips=self.flips,
+                one_kernel=self.kernel == "photograph", threshold=self.threshold, antialias=self.antialias,
+                folder=folder, tick=tick,
+            )  # fmt: skip
+            try:
+                return run(sink)
+            except (RuntimeError, MemoryError) as error:
+                if not out_of_memory(error):
+                    raise
+                if attempt == _HALVINGS or self.tile // 2 < self._smallest:
+                    raise ValueError(
+                        f"memory ran out with tile={self.tile} ({str(error).splitlines()[0]}); free some, or use "
+                        "precision=bfloat16 or device=cpu"
+                    ) from None
+            # Outside of the handler, whose traceback would keep the tensors alive.
+            self.tile //= 2
+            log.warning("memory ran out; trying again with tile=%d", self.tile)
+            if self.system.device.type != "cpu":
+                torch_empty_cache()
+        raise AssertionError("unreachable")
+
+    @property
+    def _smallest(self) -> int:
+        return max(32, self.system.align * self.scale)
+
+    def _layout(self, shape: tuple[int, int], tile: int) -> Layout:
+        return Layout.of(shape, self.system, tile, self.margins, self.blend)
+
+    def _fit_memory(self, shape: tuple[int, int]) -> None:
+        """On a CPU, where running out of memory ends the program: halve the tile until the estimated need fits."""
+        if self.system.device.type != "cpu" or (free := available_memory()) is None:
+            return
+        while (need := self.memory_needed(shape)) > _USABLE * free:
+            if self.tile // 2 < self._smallest:
+                raise ValueError(
+                    f"memory: this photograph of {shape[1]} x {shape[0]} pixels needs about {need / 1e9:.1f} GB with "
+                    f"tile={self.tile}, but {free / 1e9:.1f} GB are free; close other programs or cut the photograph"
+                )
+            self.tile //= 2
+            log.warning("%.1f GB needed, %.1f GB free: using tile=%d", need / 1e9, free / 1e9, self.tile)
+
+    def memory_needed(self, shape: tuple[int, int]) -> float:
+        """Estimated bytes that a photograph of ``shape`` (h, w) takes beside itself; see `PeakMemory`."""
+        if self._bytes is None:
+            self._bytes = self.system.bytes_per_pixel()
+        layout, s = self._layout(shape, self.tile), self.scale
+        first, second = (
+            per_pixel * layout.largest(margin) * s * s
+            for per_pixel, margin in zip(self._bytes, (layout.margin_sr, layout.margin_segmentation), strict=True)
+        )
+        rows = (self.tile + 2 * self.margins[1] + self.blend) * s * shape[1]
+        blending = rows * 4 * 3 * self.flips  # a row of tiles in float32
+        return max(first, second) + blending + 9 * shape[0] * shape[1]
+
+
+class Arrays:
+    """The sink of `Predictor.predict`: everything in memory."""
+
+    def __init__(self, with_variance: bool) -> None:
+        self.with_variance = with_variance
+
+    def begin(self, height: int, width: int) -> None:
+        """Make the arrays."""
+        self.image = np.empty((height, width, 3), np.float32)
+        self.probability = np.empty((height, width), np.float32)
+        self.cracks = np.empty((height, width), bool)
+        self.variance = np.empty((height, width), np.float32) if self.with_variance else None
+        self._sr_row, self._row = 0, 0
+
+    def sr(self, rows: np.ndarray) -> None:
+        """Keep super-resolved rows."""
+        self.image[self._sr_row : self._sr_row + rows.shape[1]] = rows.transpose(1, 2, 0)
+        self._sr_row += rows.shape[1]
+
+    def segmentation(self, levels: np.ndarray, mask: np.ndarray, variance: np.ndarray | None) -> None:
+        """Keep segmented rows."""
+        place = slice(self._row, self._row + len(mask))
+        self.probability[place] = levels * np.float32(1 / LEVELS)
+        self.cracks[place] = mask
+        if self.variance is not None:
+            self.variance[place] = variance
+        self._row += len(mask)
+
+
+def checked(array: np.ndarray) -> np.ndarray:
+    """An image given as an array, as (h, w, 3) uint8 or float32 in [0, 1]; grey becomes three equal channels.
+
+    Raises:
+        ValueError: another shape, type or range.
+    """
+    array = np.asarray(array)
+    if array.ndim == 2:
+        array = np.repeat(array[..., None], 3, 2)
+    if array.ndim != 3 or array.shape[2] != 3 or not array.size:
+        raise ValueError(f"photograph: expected an array (h, w, 3) or (h, w), got {array.shape}; RGB, channels last")
+    if array.dtype == np.uint8:
+        return array
+    if array.dtype == np.uint16:
+        return array.astype(np.float32) / np.float32(LEVELS)
+    if not np.issubdtype(array.dtype, np.floating):
+        raise ValueError(f"photograph: expected uint8, uint16 or floating point, got {array.dtype}")
+    if not (array.min() >= -0.1 and array.max() <= 1.1):
+        raise ValueError(
+            f"photograph: expected values in [0, 1], got {array.min():.3g} to {array.max():.3g}; divide by 255"
+        )
+    return array.astype(np.float32)

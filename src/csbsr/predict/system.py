@@ -1,0 +1,148 @@
+"""A network as prediction uses it: one window after another, with the statistics of the whole photograph handed in."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from csbsr.predict.memory import SCRATCH, PeakMemory
+
+PRECISIONS = {"float32": None, "float16": torch.float16, "bfloat16": torch.bfloat16}
+#: Flips by their number: the axes (of an image ending in H, W) that each turns round.
+FLIPS: dict[int, tuple[tuple[int, ...], ...]] = {1: ((),), 2: ((), (-1,)), 4: ((), (-1,), (-2,), (-2, -1))}
+_EPSILON = 1e-5  # of the published instance normalisation
+_STRIDE = 32  # largest stride inside any of the segmentors; windows at its multiples see the same grid as the image
+
+
+class Upscaled(NamedTuple):
+    """What the first pass computes for a window."""
+
+    sr: np.ndarray  #: (3, s·h, s·w) float32 in [0, 1]
+    segmentation: np.ndarray | None  #: (1, s·h, s·w), only from a system that computes both at once
+    kernel: Tensor | None  #: (1, 1, k, k)
+    sr_tensor: Tensor  #: ``sr`` as (1, 3, s·h, s·w) on the device
+
+
+class System:
+    """Runs a network on windows of a photograph.
+
+    A serial network (super-resolution, normalisation, segmentation) takes two passes, because its normalisation needs
+    the mean and variance of the whole super-resolved photograph: those of a window differ, and tiles would not agree.
+    A parallel one (DSRL) takes one.
+
+    Args:
+        network: of `csbsr.load`, in eval mode.
+        device: where it runs; None for the accelerator that torch finds, else the CPU.
+        precision: ``float32``, or ``float16``, ``bfloat16`` by autocast.
+
+    Attributes:
+        serial: whether segmentation is a second pass.
+        align: windows start at multiples of this, in pixels of the photograph.
+    """
+
+    def __init__(self, network: nn.Module, device: str | torch.device | None = None, precision: str = "float32") -> None:
+        if precision not in PRECISIONS:
+            raise ValueError(f"precision: expected one of {', '.join(PRECISIONS)}, got {precision!r}")
+        self.device = chosen_device(device)
+        self.precision = precision
+        # A third less time on a CPU, and what half precision on a GPU wants.
+        self.network = network.eval().to(self.device, memory_format=torch.channels_last)
+        self.scale: int = network.scale
+        self.serial = hasattr(network, "segmentor")
+        self.estimates_kernel = bool(self.serial and network.sr.estimates_kernel)
+        if self.serial:
+            stride = math.lcm(_STRIDE, network.segmentor.size_multiple)
+            self.align = stride // math.gcd(stride, self.scale)
+        else:
+            self.align = _STRIDE
+        self.needs_statistics = self.serial and network.normalization == "instance"
+
+    def upscale(self, lr: Tensor, kernel: Tensor | None = None) -> Upscaled:
+        """First pass on a window ``lr`` (1, 3, h, w); ``kernel`` (1, 1, k, k) replaces the estimate."""
+        with torch.inference_mode(), self._autocast():
+            output = self.network(lr, kernel, segment=not self.serial)
+            sr = output.sr.float().clamp(0, 1)
+            segmentation = None if output.segmentation is None else _to_array(output.segmentation)
+            return Upscaled(_to_array(sr), segmentation, output.kernel, sr)
+
+    def segment(self, sr: np.ndarray, mean: np.ndarray, variance: np.ndarray, kernel: Tensor | None) -> np.ndarray:
+        """Second pass: probability (H, W) of a window ``sr`` (3, H, W), normalised by the photograph's statistics.
+
+        Args:
+            sr: super-resolved window, float32 in [0, 1].
+            mean: (3,), of each channel over the photograph; not read by a network with another normalisation.
+            variance: (3,).
+            kernel: (1, 1, k, k) of this window, for a segmentor that sees it.
+        """
+        with torch.inference_mode(), self._autocast():
+            image = self.tensor(sr)
+            if self.needs_statistics:
+                centre, spread = (torch.from_numpy(v).float().to(self.device)[:, None, None] for v in (mean, variance))
+                image = (image - centre) / (spread + _EPSILON).sqrt()
+            else:
+                image = self.network.normalize(image)
+            return _to_array(self.network.segmentor(image, kernel).segmentation)[0]
+
+    def tensor(self, image: np.ndarray) -> Tensor:
+        """(3, H, W) float32 to (1, 3, H, W) on the device."""
+        tensor = torch.from_numpy(np.ascontiguousarray(image))[None]
+        return tensor.to(self.device).contiguous(memory_format=torch.channels_last)
+
+    def bytes_per_pixel(self, side: int = 192) -> tuple[float, float]:
+        """Memory that the passes take for each pixel of their window's result, estimated on a small window.
+
+        Returns:
+            Of the first and of the second pass; the second is 0 for a parallel system.
+        """
+        side = max(self.align, side // self.scale // self.align * self.align)
+        lr = self.tensor(np.full((3, side, side), 0.5, np.float32))
+        lr[..., ::2, :] = 0.4  # a constant image makes a network's own divisions by its contrast meaningless
+        with PeakMemory() as first:
+            upscaled = self.upscale(lr)
+        with PeakMemory() as second:
+            if self.serial:
+                self.segment(upscaled.sr, np.full(3, 0.5), np.ones(3), upscaled.kernel)
+        pixels = upscaled.sr[0].size
+        return first.peak * SCRATCH / pixels, second.peak * SCRATCH / pixels
+
+    def _autocast(self) -> AbstractContextManager:
+        dtype = PRECISIONS[self.precision]
+        return nullcontext() if dtype is None else torch.autocast(self.device.type, dtype)
+
+
+def chosen_device(device: str | torch.device | None) -> torch.device:
+    """The device asked for, else the accelerator that torch finds, else the CPU.
+
+    Raises:
+        ValueError: torch knows no such device, or it is not there.
+    """
+    if device is None:
+        return torch.accelerator.current_accelerator() if torch.accelerator.is_available() else torch.device("cpu")
+    try:
+        chosen = torch.device(device)
+        torch.empty(0, device=chosen)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise ValueError(
+            f"device: {device!r} cannot be used here ({str(error).splitlines()[0]}); use device=cpu"
+        ) from error
+    return chosen
+
+
+def flipped(image: np.ndarray, axes: Sequence[int]) -> np.ndarray:
+    """``image`` (…, H, W) turned round along ``axes``; doing it twice undoes it."""
+    return np.flip(image, axes) if axes else image
+
+
+def flipped_kernel(kernel: Tensor | None, axes: Sequence[int]) -> Tensor | None:
+    """The blur kernel (1, 1, k, k) of the flipped image."""
+    return kernel if kernel is None or not axes else kernel.flip(tuple(axes))
+
+
+def _to_array(image: Tensor) -> np.ndarray:
+    return image[0].float().cpu().numpy()
