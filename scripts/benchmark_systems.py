@@ -2,7 +2,7 @@
 
     python scripts/benchmark_systems.py <experiment> [override …] [--batch 1] [--device cpu|cuda] [--repeats 3]
 
-Prints one row as JSON: the system of ``conf/experiment/<experiment>.yaml`` in the last phase of its schedule, on crops of
+Prints one row as JSON: the system of ``conf/experiment/<experiment>.yaml`` in the last phase of its schedule, crops of
 224×224.  The peak memory is that of the whole process, weights, gradients and Adam's state included.
 """
 

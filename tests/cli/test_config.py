@@ -6,7 +6,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from csbsr.cli.config import config_folder, literal_paths, merged, value_of
+from csbsr.cli.config import config_folder, literal_paths, merged, names_code, value_of, without
 
 STRANGE = [
     "a b", "a,b", "a[1]", "a=b", "bröcke", "(x)", "it's", 'say "x"', "100%", "a#b", "x{y}", "dollar$", "back\\slash",
@@ -52,3 +52,26 @@ def test_every_option_of_every_group_composes(group, option):
         pytest.skip("part of other options")
     with initialize_config_dir(str(config_folder()), version_base="1.3"):
         compose("train", overrides=[f"{group}={option}"])
+
+
+def test_a_sweep_separates_paths_by_commas():
+    words = ["-m", "segmentor=pspnet,unet", "data.root=/a b,/c=d", "output=/e, [f]", "ckpt='/g,h'"]
+    assert literal_paths(words) == [
+        "-m", "segmentor=pspnet,unet", "data.root='/a b','/c=d'", "output='/e, [f]'", "ckpt='/g,h'",
+    ]  # fmt: skip
+    parsed = OverridesParser.create().parse_override(literal_paths(words)[2])
+    assert parsed.is_sweep_override()
+    assert list(parsed.sweep_string_iterator()) == ["'/a b'", "'/c=d'"]
+
+
+def test_words_that_choose_code():
+    plain = ["loss.beta=0.3", "segmentor=custom", "data.root='/a b'", "~segmentor.network.spatial_dims", "+x=trusted"]
+    code = [
+        "trainer._target_=os.system", "+callbacks.x={_target_:os.system}", "trusted=[os]", "+trusted=[os]",
+        "x=${oc.env:HOME}", "hydra.run.dir=x", "hydra/launcher=y", "--config-dir=z", "-cd=z",
+    ]  # fmt: skip
+    assert [word for word in [*plain, *code] if names_code(word)] == code
+
+
+def test_without():
+    assert without(["a=1", "+b=2", "~c", "d=a"], "a", "c") == ["+b=2", "d=a"]

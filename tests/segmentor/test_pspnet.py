@@ -33,6 +33,14 @@ def test_golden_behind_bicubic_upsampling():
     torch.testing.assert_close(segmentation, torch.from_numpy(numbers["segmentation"]).double(), rtol=0, atol=1e-6)
 
 
+def test_dropout_is_a_fraction_of_the_published_rates():
+    image = torch.randn(2, 3, 32, 32)
+    for fraction, varies in ((0.0, False), (1.0, True)):
+        network = PSPNet(width=0.125, blocks=(1, 1, 1, 1), dropout=fraction).train()
+        assert torch.equal(network(image).segmentation, network(image).segmentation) is not varies
+    assert PSPNet(width=0.125, dropout=0.5).pyramid_dropout.p == 0.15
+
+
 def test_parameters_as_published():
     assert round(sum(p.numel() for p in PSPNet().parameters()) / 1e6, 1) == 28.1
 

@@ -124,3 +124,27 @@ def test_a_part_that_is_not_there_is_named(part):
     network.sr.predictor = nn.Identity()
     with pytest.raises(ValueError, match="phases=joint"):
         freeze_all_but(network, part)
+
+
+SEGMENTOR_ALONE = {"segmentor": {"trains": "segmentor"}}
+APART = {"sr": {"steps": 3, "trains": "sr", "segments": False}, **SEGMENTOR_ALONE}
+
+
+def test_from_scratch_nothing_rests_on_random_weights():
+    network = System()
+    for phases in (PAPER, APART, {"sr": {"trains": "sr", "segments": False}}):
+        PhaseSchedule(phases, total_steps=40_000).check(network, from_scratch=True)
+    alone = PhaseSchedule(SEGMENTOR_ALONE, total_steps=5)
+    alone.check(network, from_scratch=False)
+    with pytest.raises(ValueError, match=r"'segmentor' on top of 6 parameters that nothing .*sr\.body\.weight.*init="):
+        alone.check(network, from_scratch=True)
+    network.sr = nn.Module()  # up-sampling without parameters
+    alone.check(network, from_scratch=True)
+
+
+def test_every_phase_is_looked_at():
+    network = System()
+    network.sr.predictor = nn.Identity()
+    with pytest.raises(ValueError, match=r"'kernel_predictors', but SR \+ Sequential has no parameters"):
+        PhaseSchedule(PAPER, total_steps=40_000).check(network, from_scratch=True)
+    PhaseSchedule(PAPER, total_steps=10_000).check(network, from_scratch=True)  # ends before it

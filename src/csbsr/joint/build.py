@@ -48,7 +48,9 @@ def _resolve(name: str, trusted: Sequence[str]) -> Any:
     try:
         target = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:
-        raise ValueError(f"_target_ {name!r} cannot be imported: {error}") from error
+        raise ValueError(
+            f"_target_ {name!r} cannot be imported: {error}; install its package, or put its folder on PYTHONPATH"
+        ) from error
     # Not whatever else can be reached through csbsr: with `build` itself a description could widen its own trust.
     origin = getattr(target, "__module__", "")
     part = origin.startswith("csbsr.") and (isinstance(target, type) or origin == "csbsr.data.factories")

@@ -117,7 +117,7 @@ def _with_legend(
     for share, anchor in ((0.0, "la"), (0.5, "ma"), (1.0, "ra")):
         text = _number(share * widest * per_pixel) + ("+" if share == 1 else "")
         draw.text((left + share * bar, top + round(1.2 * size)), text, fill=(0, 0, 0), font=font, anchor=anchor)
-    long = _round_below(bar / zoom * per_pixel)
+    long = round_below(bar / zoom * per_pixel)
     right, base = left + long / per_pixel * zoom, y + panel_height - size
     draw.text((left, base - round(1.6 * size)), f"{long:g} {unit}", fill=(0, 0, 0), font=font)
     draw.line((left, base, right, base), fill=(0, 0, 0), width=max(2, size // 5))
@@ -129,7 +129,7 @@ def _number(value: float) -> str:
     return f"{value:.2f}" if value < 10 else f"{value:.1f}" if value < 100 else f"{value:.0f}"
 
 
-def _round_below(value: float) -> float:
+def round_below(value: float) -> float:
     """The largest of 1, 2, 5 times a power of ten that is at most ``value``."""
     power = 10.0 ** math.floor(math.log10(value))
     return power * max(step for step in (1, 2, 5) if step * power <= value * (1 + 1e-9))

@@ -54,7 +54,7 @@ class PngWriter:
         if error is None:
             self.close()
         else:
-            self._file.close()
+            self.abandon()
 
     def write(self, rows: np.ndarray) -> None:
         """Add rows (n, W) or (n, W, 3) of uint8 or uint16.
@@ -86,11 +86,15 @@ class PngWriter:
             ValueError: rows are missing.
         """
         if self._written != self.height:
-            self._file.close()
+            self.abandon()
             raise ValueError(f"rows: expected {self.height}, got {self._written}")
         self._buffer += self._compress.flush()
         self._flush(1)
         self._chunk(b"IEND", b"")
+        self._file.close()
+
+    def abandon(self) -> None:
+        """Close the file as it is, unfinished."""
         self._file.close()
 
     def _flush(self, at_least: int) -> None:

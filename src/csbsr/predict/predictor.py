@@ -172,34 +172,36 @@ class Predictor:
             photograph: (h, w, 3) uint8, or float32 in [0, 1].
             sink: takes the rows.
             folder: for a temporary file with the super-resolved image, 6 bytes a pixel; None for the system's folder.
-            tick: called with the share of the work just done; the shares add up to 1 unless it is started over.
+            tick: called with the share of the work just done; negative when it starts over.
 
         Raises:
             ValueError: too little memory.
         """
         self._fit_memory(photograph.shape[:2])
-        for attempt in range(_HALVINGS + 1):
+        for _ in range(_HALVINGS + 1):
+            progress = _Progress(tick)
             run = Run(
                 self.system, photograph, self._layout(photograph.shape[:2], self.tile), flips=self.flips,
                 one_kernel=self.kernel == "photograph", threshold=self.threshold, antialias=self.antialias,
-                folder=folder, tick=tick,
+                folder=folder, tick=progress,
             )  # fmt: skip
             try:
                 return run(sink)
             except (RuntimeError, MemoryError) as error:
                 if not out_of_memory(error):
                     raise
-                if attempt == _HALVINGS or self.tile // 2 < self._smallest:
-                    raise ValueError(
-                        f"memory ran out with tile={self.tile} ({str(error).splitlines()[0]}); free some, or use "
-                        "precision=bfloat16 or device=cpu"
-                    ) from None
+                reason = (str(error) or type(error).__name__).splitlines()[0]
             # Outside of the handler, whose traceback would keep the tensors alive.
+            del run
+            progress.undo()
+            if self.tile // 2 < self._smallest:
+                break
             self.tile //= 2
             log.warning("memory ran out; trying again with tile=%d", self.tile)
-            if self.system.device.type != "cpu":
-                torch_empty_cache()
-        raise AssertionError("unreachable")
+        raise ValueError(
+            f"memory: it ran out, also with tile={self.tile} ({reason}); free some, or use precision=bfloat16, flips=1 "
+            "or device=cpu"
+        )
 
     @property
     def _smallest(self) -> int:
@@ -262,6 +264,20 @@ class Arrays:
         if self.variance is not None:
             self.variance[place] = variance
         self._row += len(mask)
+
+
+class _Progress:
+    """Passes shares of the work on, and can take them back."""
+
+    def __init__(self, tick: Callable[[float], None]) -> None:
+        self._tick, self._done = tick, 0.0
+
+    def __call__(self, share: float) -> None:
+        self._tick(share)
+        self._done += share
+
+    def undo(self) -> None:
+        self._tick(-self._done)
 
 
 def checked(array: np.ndarray) -> np.ndarray:

@@ -70,7 +70,7 @@ def evaluation_page(
     groups = {
         title: [_image(row, pictures, threshold, _OF_IMAGE) for row in chosen] for title, chosen in choose(rows).items()
     }
-    return _template("evaluation.html").render(
+    return template("evaluation.html").render(
         title=system_name(card["network"]),
         card=card,
         tiles=[(label, _with_unit(key, metrics[key])) for key, label in _TILES.items() if key in metrics],
@@ -97,7 +97,7 @@ def comparison_page(evaluations: Sequence[Evaluation], images: int = 12) -> str:
     shown = by_spread[: min(images, max(2, _MOST_PICTURES // len(evaluations)))]
     with_curves = [evaluation for evaluation in evaluations if "iou" in evaluation.curves]
     lines = [Line(e.label, e.curves["threshold"], e.curves["iou"]) for e in with_curves]
-    return _template("comparison.html").render(
+    return template("comparison.html").render(
         title=f"{len(evaluations)} evaluation{'s' if len(evaluations) > 1 else ''} compared",
         columns=columns,
         rows=[(row, [row.text(column) for column in columns]) for row in table_rows(evaluations)],
@@ -248,5 +248,6 @@ def _environment() -> jinja2.Environment:
     return environment
 
 
-def _template(name: str) -> jinja2.Template:
+def template(name: str) -> jinja2.Template:
+    """A page's template, by its file name."""
     return _environment().get_template(name)

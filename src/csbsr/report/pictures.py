@@ -43,7 +43,7 @@ class ImagePictures:
         self.folder.mkdir(parents=True, exist_ok=True)
         for key in ("sr", "hr"):
             if row.get(key) is not None:
-                _limited(to_picture(row[key]), _LARGEST).save(self.folder / f"{key}.webp", quality=90, method=2)
+                limited(to_picture(row[key]), _LARGEST).save(self.folder / f"{key}.webp", quality=90, method=2)
         if row.get("lr") is not None:
             to_picture(row["lr"]).save(self.folder / "lr.png")
         if row.get("mask") is not None:
@@ -59,19 +59,19 @@ class ImagePictures:
     def preview(self, key: str, size: int = PREVIEW) -> str | None:
         """``lr``, ``sr`` or ``hr`` as a data URI, ``bicubic`` for ``lr`` at the size of ``sr``; None if not there."""
         picture = self._bicubic() if key == "bicubic" else self._open(f"{key}.webp") or self._open(f"{key}.png")
-        return None if picture is None else _data_uri(_limited(picture.convert("RGB"), size), "webp", quality=78)
+        return None if picture is None else data_uri(limited(picture.convert("RGB"), size), "webp", quality=78)
 
     def kernel(self, key: str) -> str | None:
         """``kernel`` or ``estimated_kernel`` as a data URI; None if not there."""
         picture = self._open(f"{key}.png")
-        return None if picture is None else _data_uri(picture, "png", optimize=True)
+        return None if picture is None else data_uri(picture, "png", optimize=True)
 
     def verdict(self, threshold: float, size: int = PREVIEW) -> str | None:
         """The overlay at one of the 99 thresholds as a data URI; None without mask or segmentation."""
         mask, predicted = self._open("mask.png"), self.predicted(threshold)
         if mask is None or predicted is None:
             return None
-        return _data_uri(_limited(overlay(predicted, np.asarray(mask)), size), "png", optimize=True)
+        return data_uri(limited(overlay(predicted, np.asarray(mask)), size), "png", optimize=True)
 
     def predicted(self, threshold: float) -> np.ndarray | None:
         """Mask (H, W) bool of p > ``threshold``, one of 0.01 … 0.99; None without segmentation.
@@ -126,7 +126,8 @@ def _kernel_picture(kernel: np.ndarray) -> Image.Image:
     return Image.fromarray(np.rint(np.clip(scaled, 0, 1) * 255).astype(np.uint8))
 
 
-def _limited(picture: Image.Image, longest: int) -> Image.Image:
+def limited(picture: Image.Image, longest: int) -> Image.Image:
+    """The picture with its longest side shrunken to at most ``longest`` pixels."""
     factor = longest / max(picture.size)
     if factor >= 1:
         return picture
@@ -134,7 +135,8 @@ def _limited(picture: Image.Image, longest: int) -> Image.Image:
     return picture.resize(size, Image.Resampling.BOX if picture.mode == "RGBA" else Image.Resampling.LANCZOS)
 
 
-def _data_uri(picture: Image.Image, kind: str, **options: Any) -> str:
+def data_uri(picture: Image.Image, kind: str, **options: Any) -> str:
+    """The picture as text for a page; ``options`` of Pillow's writer."""
     stream = io.BytesIO()
     picture.save(stream, kind, **options)
     return f"data:image/{kind};base64,{base64.b64encode(stream.getvalue()).decode()}"

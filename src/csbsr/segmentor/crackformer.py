@@ -28,7 +28,7 @@ class CrackFormer(Segmentor):
 
     Args:
         width: fraction of the published channel counts (64 to 512); the 16 key channels of the attention stay.
-        dropout: probability of dropping a value in the perceptrons of the transformer blocks.
+        dropout: rate as a fraction of the published one (0.3, in the perceptrons of the transformer blocks).
 
     Returns:
         From ``forward``: the probability and, in training, five auxiliaries, of levels 5, 4, 3, 2, 1.
@@ -36,8 +36,9 @@ class CrackFormer(Segmentor):
 
     size_multiple = 32
 
-    def __init__(self, width: float = 1.0, dropout: float = 0.3) -> None:
+    def __init__(self, width: float = 1.0, dropout: float = 1.0) -> None:
         super().__init__()
+        dropout = 0.3 * dropout
         side = scaled(CHANNELS[0], width)
         channels = [scaled(n, width) for n in CHANNELS]
         narrower = [channels[0], *channels[:-1]]

@@ -31,7 +31,7 @@ class HRNetOCR(Segmentor):
         width: fraction of the published channel counts.
         modules: number of exchange modules in the backbone's stages 2, 3 and 4.
         blocks: number of blocks of every branch of the backbone.
-        dropout: probability of dropping a channel of the last 512.
+        dropout: rate as a fraction of the published one (0.05, of the channels before the last convolution).
         pretrained: None or the path of a file with the backbone's ImageNet weights, as its authors publish them for
             HRNet-W48-C (their classification head is left out); see `load_pretrained`.
 
@@ -50,7 +50,7 @@ class HRNetOCR(Segmentor):
         width: float = 1.0,
         modules: Sequence[int] = (1, 4, 3),
         blocks: int = 4,
-        dropout: float = 0.05,
+        dropout: float = 1.0,
         pretrained: str | None = None,
     ) -> None:
         super().__init__()
@@ -60,7 +60,7 @@ class HRNetOCR(Segmentor):
         self.features = nn.Sequential(*_block(inputs, channels, 3))
         self.context = ObjectContext(channels, scaled(256, width))
         self.merge = nn.Sequential(*_block(2 * channels, channels, 1))
-        self.dropout = nn.Dropout2d(dropout)
+        self.dropout = nn.Dropout2d(0.05 * dropout)
         self.head = nn.Conv2d(channels, 1, 1)
         load_pretrained(self.backbone, pretrained, "hrnet_w48")
 

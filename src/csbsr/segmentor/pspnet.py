@@ -29,6 +29,8 @@ class PSPNet(Segmentor):
             ``origin`` or ``reduced``; see `BlurSkip`.
         kernel_size: side of that kernel.
         auxiliary: whether the auxiliary head exists; its probability is returned in training only.
+        dropout: rates as a fraction of the published ones (0.3 after the pyramid, 0.15 after each enlargement, 0.1 in
+            the auxiliary head).
         pretrained: None, ``imagenet`` or a file with the encoder's weights; see `load_pretrained`.
     """
 
@@ -41,6 +43,7 @@ class PSPNet(Segmentor):
         blur_skip: str | None = None,
         kernel_size: int = 21,
         auxiliary: bool = True,
+        dropout: float = 1.0,
         pretrained: str | None = None,
     ) -> None:
         super().__init__()
@@ -49,11 +52,11 @@ class PSPNet(Segmentor):
         middle, deep = self.encoder.channels[2:]
         channels = [scaled(n, width) for n in (1024, 256, 64, 64)]
         self.pyramid = PyramidPooling(deep, channels[0])
-        self.pyramid_dropout = nn.Dropout2d(0.3)
-        self.up1, self.up2, self.up3 = (UpSampling(channels[i], channels[i + 1]) for i in range(3))
+        self.pyramid_dropout = nn.Dropout2d(0.3 * dropout)
+        self.up1, self.up2, self.up3 = (UpSampling(channels[i], channels[i + 1], 0.15 * dropout) for i in range(3))
         self.blur_skip = BlurSkip(channels[3], kernel_size, blur_skip) if blur_skip is not None else None
         self.head = nn.Conv2d(channels[3], 1, 1)
-        self.auxiliary_head = AuxiliaryHead(middle) if auxiliary else None
+        self.auxiliary_head = AuxiliaryHead(middle, 0.1 * dropout) if auxiliary else None
         load_pretrained(self.encoder, pretrained, "resnet34")
 
     def segment(self, image: Tensor, kernel: Tensor | None) -> SegmentorOutput:
@@ -74,21 +77,21 @@ class PSPNet(Segmentor):
 class UpSampling(nn.Sequential):
     """Bilinear ×2, conv3, BatchNorm, PReLU, dropout of whole channels: (B, C, H, W) to (B, D, 2H, 2W)."""
 
-    def __init__(self, inputs: int, outputs: int) -> None:
+    def __init__(self, inputs: int, outputs: int, dropout: float) -> None:
         super().__init__()
         self.conv = EnlargingConv2d(inputs, outputs)
         self.norm = nn.BatchNorm2d(outputs)
         self.activation = nn.PReLU()
-        self.dropout = nn.Dropout2d(0.15)
+        self.dropout = nn.Dropout2d(dropout)
 
 
 class AuxiliaryHead(nn.Sequential):
     """conv3, BatchNorm, ReLU, dropout of whole channels, conv1: (B, C, H, W) to logits (B, 1, H, W)."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, dropout: float) -> None:
         super().__init__()
         self.conv = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
         self.norm = nn.BatchNorm2d(channels)
         self.activation = nn.ReLU()
-        self.dropout = nn.Dropout2d(0.1)
+        self.dropout = nn.Dropout2d(dropout)
         self.head = nn.Conv2d(channels, 1, 1)

@@ -1,0 +1,99 @@
+"""Which photographs a command means: a file, a folder with its sub-folders, or a pattern; and their results' names."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from csbsr.data.reading import SUFFIXES
+
+#: Files taken from folders and patterns; a file named itself may have any name.
+READABLE = SUFFIXES | {".webp"}
+
+
+class Photograph(NamedTuple):
+    """A file to predict."""
+
+    path: Path
+    name: str  #: path below the input's folder, with forward slashes
+    stem: str  #: path of its results below the output folder, without what follows the stem, with forward slashes
+
+
+class Found(NamedTuple):
+    """What lies under an input."""
+
+    photographs: list[Photograph]  #: sorted by name
+    others: list[str]  #: files that are no photographs by their suffix, by name
+
+
+def find(source: str | Path, output: str | Path) -> Found:
+    """All photographs that ``source`` means.
+
+    Args:
+        source: a file; a folder, searched with its sub-folders; or a pattern with ``*``, ``?``, ``[…]`` or ``**``.
+            What exists is taken as it is, whatever characters its name holds.
+        output: where the results go; files in it are never photographs, unless named themselves.  Hidden files and
+            folders are left out.
+
+    Raises:
+        FileNotFoundError: nothing is there, or no photograph among it.
+        ValueError: ``output`` is the folder that is searched.
+    """
+    source, output = Path(source), Path(output)
+    if source.is_file():
+        return Found(_named([source], source.parent), [])
+    if source.is_dir():
+        root, files = source, list(_walk(source, output))
+    else:
+        root = _fixed_part(source)
+        if root == source:
+            raise FileNotFoundError(f"input: no file or folder {source}; expected photographs, a folder or a pattern")
+        matches = (Path(match) for match in glob.iglob(str(source), recursive=True))
+        files = [path for path in matches if path.is_file() and not _inside(path, output)]
+    if _same(root, output):
+        raise ValueError(f"output: expected another folder than the one with the photographs, got {output} for both")
+    chosen = sorted({path for path in files if path.suffix.lower() in READABLE})
+    others = sorted(path.relative_to(root).as_posix() for path in set(files) - set(chosen))
+    if not chosen:
+        detail = f"; found {', '.join(others[:3])}" if others else ""
+        raise FileNotFoundError(
+            f"input: no photograph in {source} (expected files ending in {', '.join(sorted(READABLE))}){detail}"
+        )
+    return Found(_named(chosen, root), others)
+
+
+def _walk(folder: Path, output: Path) -> Iterable[Path]:
+    for here, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if name[0] != "." and not _same(Path(here, name), output))
+        yield from (Path(here, name) for name in files if name[0] != ".")
+
+
+def _fixed_part(pattern: Path) -> Path:
+    """The folder of ``pattern`` above its first part with a wildcard; the pattern itself if there is none."""
+    parts = pattern.parts
+    wild = next((i for i, part in enumerate(parts) if glob.has_magic(part)), None)
+    return pattern if wild is None else Path(*parts[:wild])
+
+
+def _named(files: list[Path], root: Path) -> list[Photograph]:
+    """Results are named after a file's stem, and after its whole name where two files would share results."""
+    names = {path: path.relative_to(root).as_posix() for path in files}
+    stems = {path: path.relative_to(root).with_suffix("").as_posix() for path in files}
+    while True:
+        count = Counter(stem.casefold() for stem in stems.values())
+        shared = [path for path in files if count[stems[path].casefold()] > 1 and stems[path] != names[path]]
+        if not shared:
+            return [Photograph(path, names[path], stems[path]) for path in sorted(files, key=names.__getitem__)]
+        stems.update((path, names[path]) for path in shared)
+
+
+def _same(one: Path, other: Path) -> bool:
+    return one.resolve() == other.resolve()
+
+
+def _inside(path: Path, folder: Path) -> bool:
+    return folder.resolve() in path.resolve().parents
