@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import shutil
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from PIL import Image
 import csbsr
 from csbsr.cli import evaluate, train
 from tests.cli.inprocess import call
+from tests.data.helpers import write_pairs
 
 #: A system that trains in fractions of a second; the data are generated.
 TINY = [
@@ -100,6 +102,79 @@ def test_init_takes_weights_only(six_steps, tmp_path):
     assert all(
         torch.equal(value, new[name]) for name, value in old.items() if "running" not in name and "num_" not in name
     )
+
+
+def test_a_folder_that_holds_a_run_is_not_used_again(six_steps, tmp_path, capsys):
+    copy = shutil.copytree(six_steps, tmp_path / "copy")
+    before = {path: path.read_bytes() for path in copy.rglob("*") if path.is_file() and ".hydra" not in path.parts}
+    with pytest.raises(SystemExit):
+        call(train.main, *QUICK, "steps=2", f"output={copy}")
+    assert re.search(r"holds a run; continue it with ckpt=\S.*last\.ckpt", capsys.readouterr().err)
+    assert {path: path.read_bytes() for path in before} == before
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("scale=2", r"trained for scale 4, but scale 2 was asked for"),
+        ("segmentor=unet", r"ckpt: \S.*holds another system: .*segmentor\.encoder"),
+        ("stages=3", r"ckpt: \S.*holds another system: \d+ entries missing"),
+    ],
+)
+def test_a_run_goes_on_as_the_same_system(word, message, six_steps, tmp_path, capsys):
+    last = shutil.copytree(six_steps, tmp_path / "copy") / "checkpoints" / "last.ckpt"
+    before = last.read_bytes()
+    with pytest.raises(SystemExit) as stop:
+        call(train.main, f"ckpt={last}", word, "trainer.max_steps=7")
+    assert stop.value.code == 1
+    error = capsys.readouterr().err
+    assert re.search(message, error), error
+    assert "Traceback" not in error
+    assert last.read_bytes() == before
+
+
+def test_a_run_goes_on_without_the_file_that_it_started_from(six_steps, tmp_path):
+    init = shutil.copy(six_steps / "checkpoints" / "last.ckpt", tmp_path / "init.ckpt")
+    run = tmp_path / "run"
+    call(
+        train.main, *TINY, *SYNTHETIC, "phases=joint", "steps=2", "trainer.max_steps=1", f"init={init}", f"output={run}"
+    )
+    (tmp_path / "init.ckpt").unlink()
+    call(train.main, f"ckpt={run / 'checkpoints' / 'last.ckpt'}", "trainer.max_steps=2")
+    assert weights(run / "checkpoints" / "last.ckpt")["global_step"] == 2
+
+
+def test_curves_of_a_start_that_went_further_are_replaced(tmp_path):
+    run, middle = tmp_path / "run", tmp_path / "run" / "checkpoints" / "middle.ckpt"
+    last = middle.with_name("last.ckpt")
+    call(train.main, *QUICK, "phases=joint", "steps=4", "trainer.max_steps=2", f"output={run}")
+    shutil.copy(last, middle)
+    for ckpt in (last, middle):
+        call(train.main, f"ckpt={ckpt}", "trainer.max_steps=4")
+        with (run / "metrics.csv").open() as file:
+            assert [int(row["step"]) for row in csv.DictReader(file)] == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_truncated_photograph_is_named_and_nothing_is_left(workers, six_steps, tmp_path, capsys):
+    root = tmp_path / "photos"
+    for split in ("train", "test"):
+        write_pairs(root, split, list("abcd"), (40, 48))
+        for path in (root / split / "images").iterdir():
+            path.write_bytes(path.read_bytes()[:-200])
+    words = ["data.num_workers=" + str(workers), f"data.root={root}"]
+    for main, command in (
+        (train.main, [*QUICK, "data=folder", "steps=2"]),
+        (evaluate.main, [f"ckpt={six_steps / 'checkpoints' / 'last.ckpt'}", "data=folder", "trainer.accelerator=cpu"]),
+    ):
+        command = [word for word in command if word not in SYNTHETIC]
+        with pytest.raises(SystemExit) as stop:
+            call(main, *command, *words, f"output={tmp_path / 'out'}")
+        error = capsys.readouterr().err
+        assert stop.value.code == 1
+        assert re.search(r"^error: /\S*photos/t\w+/images/[abcd]\.\w+: found a damaged or truncated file", error, re.M)
+        assert "Traceback" not in error
+        assert not (tmp_path / "out").exists()
 
 
 def test_evaluation_uses_the_data_of_the_checkpoint(six_steps, tmp_path):

@@ -32,7 +32,8 @@ def test_missing_root_says_how_to_get_the_data(tmp_path):
     text = str(caught.value)
     for part in ("nowhere", "no such folder", "example.org", "data.root", "data=synthetic"):
         assert part in text
-    with pytest.raises(DataError, match=r"/test: found no such folder"):
+    assert "Download it from example.org. Then set data.root=" in text
+    with pytest.raises(DataError, match=r"/test: found no such folder.*same name up to the suffix\. Set data\.root="):
         len(FolderPairs(write_pairs(tmp_path, "train"), "test"))
 
 

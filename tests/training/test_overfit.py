@@ -11,8 +11,6 @@ from csbsr.degradation import Degradation
 from csbsr.metrics import CrackMetrics
 from tests.cli.inprocess import call
 
-BLUR = {"scale": 4}
-
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
@@ -23,11 +21,11 @@ def test_eight_masonry_images_to_an_iou_of_nine_tenths(photographs, tmp_path):
     }  # fmt: skip
     call(
         train.main, "recipe=quick", "phases=joint", "data=masonry", f"data.root={photographs / 'masonry'}",
-        *(f"data.{key}={value}" for key, value in crops.items()), "steps=800", "optimizer.lr=3e-3", "loss.beta=0.7",
-        "trainer.accelerator=cpu", "+trainer.limit_val_batches=0", "callbacks.progress=null", "+trainer.enable_progress_bar=false",
+        *(f"data.{key}={value}" for key, value in crops.items()), "steps=800", "loss.beta=0.7",
+        "trainer.accelerator=cpu", "callbacks.progress=null", "+trainer.enable_progress_bar=false",
         f"output={tmp_path / 'run'}",
     )  # fmt: skip
-    degradation = Degradation(**BLUR)
+    degradation = Degradation(scale=4)
     data = folder_data(str(photographs / "masonry"), degradation, num_workers=0, **crops)
     data.setup("fit")
     (batch,) = data.train_dataloader()
@@ -35,4 +33,6 @@ def test_eight_masonry_images_to_an_iou_of_nine_tenths(photographs, tmp_path):
     metrics = CrackMetrics(groups=["iou"])
     with torch.no_grad():
         metrics.update(csbsr.load(tmp_path / "run" / "checkpoints" / "last.ckpt")(batch["lr"]), batch)
-    assert metrics.compute()["iou_max"] >= 0.9
+    iou_max = metrics.compute()["iou_max"]
+    print(f"IoU_max on the eight crops: {iou_max:.3f}")
+    assert iou_max >= 0.9

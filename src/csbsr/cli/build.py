@@ -31,6 +31,7 @@ ADVICE = (
     ".*does not have many workers",
     ".*resuming from a checkpoint that ended before the epoch",
     ".*Checkpoint directory .* exists",
+    ".*across ranks is zero",  # no validation images: the first lines say so
 )
 
 
@@ -42,6 +43,8 @@ def plain(node: Any) -> Any:
 def build_network(config: DictConfig) -> tuple[nn.Module, dict[str, Any]]:
     """The network with freshly drawn weights (from ``seed``), and its description."""
     spec = plain(config.model)
+    if config.ckpt or config.init:  # the weights come from there
+        spec = without_downloads(spec)
     pl.seed_everything(config.seed, workers=True, verbose=False)
     network = build(spec, tuple(config.trusted))
     if network.scale != config.scale:
@@ -90,6 +93,8 @@ def compile_parts(network: nn.Module) -> None:
 def explained(error: Exception) -> str:
     """The error's text, with the way out where a library does not give it."""
     text = str(error)
+    if text.startswith("Caught ") and " in DataLoader worker" in text:  # the worker's traceback, its message last
+        text = text.rpartition(f"{type(error).__name__}: ")[2].rstrip()
     if "Expected more than 1 value per channel" in text:
         text += "\nA BatchNorm met a map of one pixel: raise data.batch_size to at least 2, or data.crop"
     if isinstance(error, torch.OutOfMemoryError):
@@ -100,20 +105,21 @@ def explained(error: Exception) -> str:
 def friendly(task: Callable[[DictConfig], Any]) -> Callable[[DictConfig], Any]:
     """Report what a person can mend in a line, without a traceback, and leave nothing half-written behind.
 
-    A run folder in which only Hydra's own records lie is removed.  In a sweep the error goes on to Hydra, so that it is
-    recorded with its job.
+    A run folder that was new is removed, unless checkpoints or curves have been written to it.  In a sweep the error
+    goes on to Hydra, so that it is recorded with its job.
     """
 
     @wraps(task)
     def wrapper(config: DictConfig) -> Any:
+        folder = run_folder()
+        ours = (folder / ".hydra").is_dir()  # else Hydra was told to leave no records, and this may be anyone's
+        new = ours and all(path.name == ".hydra" or path.suffix == ".log" for path in folder.iterdir())
         try:
             return task(config)
         except (ValueError, FileNotFoundError, NonFiniteLoss, torch.OutOfMemoryError) as error:
             if HydraConfig.get().mode.name == "MULTIRUN":
                 raise
-            folder = run_folder()
-            ours = (folder / ".hydra").is_dir()  # else Hydra was told to leave no records, and this may be anyone's
-            if ours and all(path.name == ".hydra" or path.suffix == ".log" for path in folder.iterdir()):
+            if new and not any((folder / name).exists() for name in ("checkpoints", "metrics.csv")):
                 shutil.rmtree(folder)
             log.debug("traceback", exc_info=True)
             print(f"error: {explained(error)}", file=sys.stderr)

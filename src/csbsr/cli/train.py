@@ -6,7 +6,7 @@ import json
 import logging
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import hydra
@@ -19,7 +19,7 @@ from csbsr.cli.config import literal_paths, merged, names_code, quoted, run, sho
 from csbsr.cli.sweep import left_behind
 from csbsr.joint.build import TRUSTED, build
 from csbsr.reference import load, read_checkpoint
-from csbsr.reference.checkpoint import card
+from csbsr.reference.checkpoint import card, network_weights
 from csbsr.report.page import number
 from csbsr.training.loggers import log_final
 from csbsr.training.module import CrackModule
@@ -78,10 +78,16 @@ def train(config: DictConfig) -> None:
         log.info("skipped  %s has all its %d steps", folder, done)
         return
     config.ckpt = config.ckpt or earlier
+    last = folder / "checkpoints" / "last.ckpt"
+    if not config.ckpt and last.is_file():
+        raise ValueError(f"output: {folder} holds a run; continue it with ckpt={last}, or choose another folder")
     network, spec = make.build_network(config)
     data = make.build_data(config)
     data.setup("fit")
-    if config.init:
+    start = 0
+    if config.ckpt:
+        start = start_of(network, config.ckpt)
+    elif config.init:
         start_from(network, config.init, tuple(config.trusted))
     phases = build(make.plain(config.phases))
     phases.check(network, from_scratch=not (config.init or config.ckpt))
@@ -104,10 +110,8 @@ def train(config: DictConfig) -> None:
     trainer = make.build_trainer(config, make.instances(config.callbacks), loggers)
     if trainer.is_global_zero:
         (folder / "split.json").write_text(json.dumps(data.split_record(), indent=1, ensure_ascii=False))
-    if config.ckpt:
-        for logger in loggers:
-            logger.first_step = read_checkpoint(config.ckpt)["global_step"] + 1
     for logger in loggers:
+        logger.first_step = start
         logger.log_hyperparams(make.plain(config))
     trainer.fit(module, datamodule=data, ckpt_path=config.ckpt, weights_only=True)
     if trainer.is_global_zero:
@@ -118,18 +122,37 @@ def train(config: DictConfig) -> None:
     rank_zero_only(log.info)("done: %s", folder / "checkpoints")
 
 
+def start_of(network: torch.nn.Module, ckpt: str) -> int:
+    """The number of updates that a checkpoint has behind it, once it is sure to fit ``network``."""
+    checkpoint = read_checkpoint(ckpt)
+    scale = card(checkpoint)["scale"]
+    if scale != network.scale:
+        raise ValueError(
+            f"ckpt: {ckpt} was trained for scale {scale}, but scale {network.scale} was asked for; leave scale= out"
+        )
+    check_fit(network, network_weights(checkpoint), f"ckpt: {ckpt}")
+    return checkpoint["global_step"]
+
+
 def start_from(network: torch.nn.Module, init: str, trusted: Sequence[str] = TRUSTED) -> None:
     """Copy the weights of another checkpoint; only BlurSkip may be missing there."""
     source = load(init, scale=network.scale, trusted=trusted).state_dict()
+    check_fit(network, source, f"init: {init}", optional="segmentor.blur_skip.")
+    network.load_state_dict(source, strict=False)
+
+
+def check_fit(
+    network: torch.nn.Module, weights: Mapping[str, torch.Tensor], origin: str, optional: str | tuple[()] = ()
+) -> None:
+    """Raise ValueError unless ``weights`` fill ``network``; what starts with ``optional`` may be missing."""
     target = network.state_dict()
-    wrong = [name for name, value in source.items() if name not in target or target[name].shape != value.shape]
-    missing = [name for name in target if name not in source and not name.startswith("segmentor.blur_skip.")]
+    wrong = [name for name, value in weights.items() if name not in target or target[name].shape != value.shape]
+    missing = [name for name in target if name not in weights and not name.startswith(optional)]
     if wrong or missing:
         raise ValueError(
-            f"init: {init} holds another system: {len(missing)} entries missing ({', '.join(missing[:3])} …), "
+            f"{origin} holds another system: {len(missing)} entries missing ({', '.join(missing[:3])} …), "
             f"{len(wrong)} unexpected or of another shape ({', '.join(wrong[:3])} …); choose its groups"
         )
-    network.load_state_dict(source, strict=False)
 
 
 def introduce(config: DictConfig, network: torch.nn.Module, data: object, folder: Path) -> None:

@@ -94,8 +94,8 @@ class FolderPairs:
                 missing,
                 "no such folder",
                 f"a data set with {LAYOUT}",
-                f"{self.origin} Then set data.root=<folder> (or the environment variable CSBSR_DATA to the folder that "
-                "holds it). data=synthetic needs no files.".strip(),
+                f"{f'{self.origin} Then set' if self.origin else 'Set'} data.root=<folder> (or the environment "
+                "variable CSBSR_DATA to the folder that holds it). data=synthetic needs no files.",
             )
         found: dict[str, Path] = {}
         for path in sorted(folder.rglob("*")):

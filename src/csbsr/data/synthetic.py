@@ -14,6 +14,8 @@ from csbsr.data.synthetic_surface import SURFACES
 
 UNCRACKED = 0.12  # share of images without a crack
 COVERED = 0.5  # a pixel belongs to the crack if at least this fraction of it is covered
+VISIBLE = 0.001  # a cracked image shows at least this fraction of crack pixels
+ATTEMPTS = 10  # ... or the last of so many drawings
 
 
 class SyntheticPairs:
@@ -60,8 +62,8 @@ def photograph(rng: np.random.Generator, size: tuple[int, int]) -> tuple[np.ndar
     """One generated photograph (H, W, 3) uint8 RGB and the mask (H, W) uint8 in {0, 1} of its cracks."""
     kind = rng.choice(list(SURFACES), p=(0.35, 0.27, 0.18, 0.20))
     surface = SURFACES[kind](rng, size)
-    paths = draw_cracks(rng, size, surface.courses) if rng.random() >= UNCRACKED else []
-    covered = coverage(paths, size)
+    cracked = rng.random() >= UNCRACKED
+    paths, covered = _visible_cracks(rng, size, surface.courses) if cracked else ([], coverage([], size))
     mask = (covered >= COVERED).astype(np.uint8)
 
     colour = _stains(rng, surface.colour)
@@ -72,6 +74,16 @@ def photograph(rng: np.random.Generator, size: tuple[int, int]) -> tuple[np.ndar
         colour, relief = _open(rng, colour, relief, covered)
     lit = colour * (shading(relief, light) * _illumination(rng, size))
     return _camera(rng, lit), mask
+
+
+def _visible_cracks(rng, size, courses):
+    """Cracks, drawn again if hardly any of them lies inside the picture."""
+    for _ in range(ATTEMPTS):
+        paths = draw_cracks(rng, size, courses)
+        covered = coverage(paths, size)
+        if np.mean(covered >= COVERED) >= VISIBLE:
+            break
+    return paths, covered
 
 
 def _open(rng, colour, relief, covered):

@@ -4,6 +4,7 @@ from csbsr.measure.centreline import Centreline
 from csbsr.measure.cracks import measure_cracks
 from csbsr.measure.gsd import ground_sampling, gsd_of
 from csbsr.measure.overlay import draw_widths
+from csbsr.measure.reading import read_segmentation, reduced, reduction
 from csbsr.measure.results import Crack, Measurement, width_uncertainty
 from csbsr.measure.severity import Severity, WidthGuide
 from csbsr.measure.tables import CRACK_COLUMNS, IMAGE_COLUMNS, crack_rows, image_row
@@ -22,5 +23,8 @@ __all__ = [
     "gsd_of",
     "image_row",
     "measure_cracks",
+    "read_segmentation",
+    "reduced",
+    "reduction",
     "width_uncertainty",
 ]

@@ -10,6 +10,9 @@ from torch.nn import functional as F
 
 from csbsr.degradation import degrade, downscale
 
+#: Difference above which a photograph is flagged.
+LIMIT = 0.03
+
 
 class Consistency(NamedTuple):
     """How well a super-resolved image explains its photograph.
@@ -59,7 +62,14 @@ def summarised(differences: np.ndarray, cracks: np.ndarray, border: int = 4) -> 
     inner = np.zeros(differences.shape, bool)
     inner[border:-border, border:-border] = True
     inner = inner if inner.any() else ~inner
-    return Consistency(differences, _rms(differences[inner]), _rms(differences[cracks & inner]) if (cracks & inner).any() else None)
+    return Consistency(
+        differences, _rms(differences[inner]), _rms(differences[cracks & inner]) if (cracks & inner).any() else None
+    )
+
+
+def flagged(found: Consistency) -> bool:
+    """Whether the super-resolved image does not explain the photograph, as a whole or where cracks are marked."""
+    return found.whole > LIMIT or (found.cracks or 0) > LIMIT
 
 
 def _rms(values: np.ndarray) -> float:

@@ -17,7 +17,7 @@ from csbsr.predict.metadata import read_metadata
 from csbsr.predict.photographs import Photograph, find
 from csbsr.predict.predictor import Predictor
 from csbsr.predict.summary import DONE, FAILED, Summary, numbers_of
-from csbsr.predict.writing import KINDS, Files
+from csbsr.predict.writing import KINDS, Files, places_of
 
 try:
     import fcntl
@@ -115,8 +115,8 @@ class Job:
                     self.summary.write_table()
         except OSError as error:
             raise ValueError(
-                f"output: {error.filename or self.output} cannot be written ({error.strerror or error}); choose another "
-                "folder, or make room and run the same command again to go on"
+                f"output: {error.filename or self.output} cannot be written ({error.strerror or error}); choose "
+                "another folder, or make room and run the same command again to go on"
             ) from error
         records = [self.summary.records.get(photograph.name, {}) for photograph in self.photographs]
         return Counts(
@@ -126,9 +126,7 @@ class Job:
             flagged=sum(record.get("status") == DONE and bool(record.get("consistency_flag")) for record in records),
         )
 
-    def _one(
-        self, photograph: Photograph, partial: Path, tick: Callable[[Photograph, float], None]
-    ) -> dict[str, Any]:
+    def _one(self, photograph: Photograph, partial: Path, tick: Callable[[Photograph, float], None]) -> dict[str, Any]:
         """Results and record of one photograph; whatever is wrong with it ends up in the record."""
         start = time.perf_counter()
         record: dict[str, Any] = {"file": photograph.name, "status": FAILED, "error": None}
@@ -140,13 +138,13 @@ class Job:
             files = Files(self.output / photograph.stem, self.kinds, partial)
             try:
                 outcome = self.predictor.run(image, files, partial, lambda share: tick(photograph, share))
-                results = files.complete(outcome)
+                files.complete(outcome)
                 record |= numbers_of(outcome)
                 record |= {
                     "status": DONE,
                     "tile": self.predictor.tile,
                     "seconds": round(time.perf_counter() - start, 1),
-                    "results": {kind: place.relative_to(self.output).as_posix() for kind, place in results.items()},
+                    "results": self._results(photograph),
                     "settings": self.settings,
                     "source": _source(photograph.path),
                 }
@@ -163,44 +161,48 @@ class Job:
         except Exception as error:
             log.debug("%s", photograph.name, exc_info=True)
             record |= {"status": FAILED, "error": str(error) or type(error).__name__}
-            if earlier.get("status") == DONE:  # its files are still there, of what the file held then
+            if "results" in earlier:  # still there, of what the file held then
                 record["results"] = earlier["results"]
             self.summary.put(record, self.about)
         return record
 
     def _is_done(self, photograph: Photograph) -> bool:
         record = self.summary.records.get(photograph.name, {})
+        wanted = self._results(photograph)
         return (
             record.get("status") == DONE
             and record["settings"] == self.settings
             and record["source"] == _source(photograph.path)
-            and all(place.is_file() for place in self._places(photograph).values())
-            and all(record["results"].get(kind) == place.relative_to(self.output).as_posix()
-                    for kind, place in self._places(photograph).items())
-        )  # fmt: skip
+            and wanted.items() <= record["results"].items()
+            and all((self.output / file).is_file() for file in wanted.values())
+        )
 
     def _refuse_to_replace(self) -> None:
         """Raise ValueError where results of other settings or files of other origin are in the way."""
         written = {file for record in self.summary.records.values() for file in record.get("results", {}).values()}
         for photograph in self.todo:
-            places = [place for place in self._places(photograph).values() if place.exists()]
-            foreign = [place for place in places if place.relative_to(self.output).as_posix() not in written]
+            there = [file for file in self._results(photograph).values() if (self.output / file).exists()]
+            foreign = [file for file in there if file not in written]
             if foreign:
                 raise ValueError(
-                    f"output: {foreign[0]} is there already and not in the folder's summary; choose another folder, or "
-                    "overwrite=true to replace it"
+                    f"output: {self.output / foreign[0]} is there already and not in the folder's summary; choose "
+                    "another folder, or overwrite=true to replace it"
                 )
             earlier = self.summary.records.get(photograph.name, {}).get("settings", self.settings)
             changed = [key for key, value in self.settings.items() if earlier.get(key) != value]
-            if places and changed:
-                was = ", ".join(f"{key} {_short(earlier.get(key))}, now {_short(self.settings[key])}" for key in changed)
+            if there and changed:
+                was = ", ".join(
+                    f"{key} {_short(earlier.get(key))}, now {_short(self.settings[key])}" for key in changed
+                )
                 raise ValueError(
                     f"output: {self.output} holds results of other settings ({was}); choose another folder, or "
                     "overwrite=true to replace them"
                 )
 
-    def _places(self, photograph: Photograph) -> dict[str, Path]:
-        return places_of(self.output / photograph.stem, self.kinds)
+    def _results(self, photograph: Photograph) -> dict[str, str]:
+        """Paths of the files to write, relative to the output, by kind."""
+        places = places_of(self.output / photograph.stem, self.kinds)
+        return {kind: place.relative_to(self.output).as_posix() for kind, place in places.items()}
 
     @contextlib.contextmanager
     def _partial(self) -> Iterator[Path]:
@@ -213,7 +215,8 @@ class Job:
                     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except BlockingIOError:
                     raise ValueError(
-                        f"output: another csbsr-predict is writing into {self.output}; wait for it or choose another folder"
+                        f"output: another csbsr-predict is writing into {self.output}; wait for it or choose "
+                        "another folder"
                     ) from None
                 except OSError:  # a file system without locks
                     pass
@@ -224,3 +227,46 @@ class Job:
                 yield folder
             finally:
                 shutil.rmtree(folder, ignore_errors=True)
+
+
+def kinds_of(save: Collection[str], predictor: Predictor) -> list[str]:
+    """The kinds to write of those asked for: all that this network has.
+
+    Raises:
+        ValueError: an unknown kind, or the uncertainty without flips.
+    """
+    unknown = [kind for kind in save if kind not in KINDS]
+    if unknown:
+        raise ValueError(f"save: expected some of {', '.join(KINDS)}, got {unknown[0]!r}")
+    if "uncertainty" in save and predictor.flips == 1:
+        raise ValueError("save: uncertainty is the variance over flips; add flips=2 or flips=4")
+    absent = {"kernel": not predictor.system.estimates_kernel, "consistency": not predictor.system.comparable}
+    return [kind for kind in KINDS if kind in save and not absent.get(kind)]
+
+
+def _source(path: Path) -> dict[str, int]:
+    """Tells whether a file has changed."""
+    status = path.stat()
+    return {"bytes": status.st_size, "modified_ns": status.st_mtime_ns}
+
+
+def _pixels(path: Path) -> int:
+    try:
+        with Image.open(path) as image:
+            return image.width * image.height
+    except Exception:  # reading the file will say what is wrong with it
+        return 1
+
+
+def _line(record: Mapping[str, Any]) -> str:
+    name = record["file"].encode("utf-8", "replace").decode()  # a name may hold bytes that are no UTF-8
+    if record["status"] == FAILED:
+        return f"failed   {name}: {record['error']}"
+    line = f"done     {name}: {100 * record['crack_share']:.2g} % crack"
+    if record.get("consistency_flag"):
+        line += f"; the super-resolved image does not explain the photograph (consistency {record['consistency']:.3f})"
+    return line
+
+
+def _short(value: object) -> str:
+    return value[:12] if isinstance(value, str) else str(value)

@@ -1,8 +1,8 @@
-"""One photograph through a system: super-resolve tile by tile, then segment tile by tile, handing over finished rows."""
+"""One photograph through a system: super-resolve by tiles, segment by tiles, hand over finished rows."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -29,7 +29,13 @@ class Sink(Protocol):
         """Super-resolved rows (3, n, W) float32 in [0, 1]; all of them come before the first of `segmentation`."""
 
     def segmentation(self, levels: np.ndarray, mask: np.ndarray, variance: np.ndarray | None) -> None:
-        """Probability times `LEVELS` (n, W) uint16, mask (n, W) bool, and with flips the variance over them, float32."""
+        """Segmented rows.
+
+        Args:
+            levels: (n, W) uint16, probability times `LEVELS`.
+            mask: (n, W) bool.
+            variance: (n, W) float32, of the probability over the flips; None with one flip.
+        """
 
 
 class Outcome(NamedTuple):
@@ -127,14 +133,11 @@ class Run:
         tiles = (len(self.layout.rows), len(self.layout.columns))
         return Outcome((h * s, w * s), tiles, self._kernel_array(), consistency, found / (h * w * s * s))
 
-    def _first_pass(
-        self, sink: Sink, store: RowStore
-    ) -> tuple[list[tuple[np.ndarray, np.ndarray]], np.ndarray | None]:
+    def _first_pass(self, sink: Sink, store: RowStore) -> tuple[list[tuple[np.ndarray, np.ndarray]], np.ndarray | None]:
         """Fill ``store``; the statistics of each flip, and the differences between photograph and result."""
         system, layout, s = self.system, self.layout, self.system.scale
         blender = Blender(layout.rows, layout.columns, store.channels, s)
-        compare = s > 1 or system.estimates_kernel
-        residual = Blender(layout.rows, layout.columns, 1, 1) if compare else None
+        residual = Blender(layout.rows, layout.columns, 1, 1) if system.comparable else None
         residual_rows = []
         statistics = [Statistics(3) for _ in self.flips]
         for i in range(len(layout.rows)):
@@ -163,9 +166,9 @@ class Run:
                 sink.sr(versions.mean(0) if len(versions) > 1 else versions[0])
             if residual is not None:
                 residual_rows += [rows[0].copy() for rows in residual.finished(i)]
-        return [numbers.result() for numbers in statistics], np.concatenate(residual_rows) if compare else None
+        return [numbers.result() for numbers in statistics], np.concatenate(residual_rows) if residual_rows else None
 
-    def _second_pass(self, store: RowStore, statistics: list[tuple[np.ndarray, np.ndarray]]):
+    def _second_pass(self, store: RowStore, statistics: list[tuple[np.ndarray, np.ndarray]]) -> Iterator[np.ndarray]:
         """Probabilities of finished rows, (flips, n, W)."""
         system, layout, s = self.system, self.layout, self.system.scale
         height = layout.rows.length * s

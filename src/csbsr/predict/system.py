@@ -44,9 +44,12 @@ class System:
     Attributes:
         serial: whether segmentation is a second pass.
         align: windows start at multiples of this, in pixels of the photograph.
+        comparable: whether the result can be compared with the photograph: it is not the photograph itself.
     """
 
-    def __init__(self, network: nn.Module, device: str | torch.device | None = None, precision: str = "float32") -> None:
+    def __init__(
+        self, network: nn.Module, device: str | torch.device | None = None, precision: str = "float32"
+    ) -> None:
         if precision not in PRECISIONS:
             raise ValueError(f"precision: expected one of {', '.join(PRECISIONS)}, got {precision!r}")
         self.device = chosen_device(device)
@@ -56,6 +59,7 @@ class System:
         self.scale: int = network.scale
         self.serial = hasattr(network, "segmentor")
         self.estimates_kernel = bool(self.serial and network.sr.estimates_kernel)
+        self.comparable = self.scale > 1 or self.estimates_kernel
         if self.serial:
             stride = math.lcm(_STRIDE, network.segmentor.size_multiple)
             self.align = stride // math.gcd(stride, self.scale)

@@ -44,7 +44,7 @@ class Files:
 
     def __init__(self, stem: Path, kinds: Collection[str], partial: Path) -> None:
         self.kinds = [kind for kind in KINDS if kind in kinds]
-        self.places = {kind: stem.with_name(f"{stem.name}_{kind}{KINDS[kind]}") for kind in self.kinds}
+        self.places = places_of(stem, self.kinds)
         self.partial = partial
         for place in self.places.values():
             if len(os.fsencode(place.name)) > _LONGEST_NAME:
@@ -52,7 +52,6 @@ class Files:
         self._writers: dict[str, PngWriter] = {}
         self._preview: Shrinker | None = None
         self._cracks: Shrinker | None = None
-        self._written: set[str] = set()
 
     def begin(self, height: int, width: int) -> None:
         """Open the files, anew if there were any."""
@@ -86,41 +85,40 @@ class Files:
         if self._cracks is not None:
             self._cracks.add(mask)
 
-    def finish(self, outcome: Outcome) -> list[Path]:
-        """Complete the files and move them to their places; their paths, in the order of `KINDS`."""
-        for kind, writer in self._writers.items():
+    def complete(self, outcome: Outcome) -> None:
+        """Complete the files under their temporary names."""
+        for writer in self._writers.values():
             writer.close()
-            self._written.add(kind)
         if self._preview is not None:
             picture = overlay(self._preview.result() / np.float32(255), self._cracks.result())
-            self._picture("overlay", picture, quality=90)
-        if "kernel" in self.kinds and outcome.kernels is not None:
-            self._picture("kernel", kernel_sheet(outcome.kernels))
-        if "consistency" in self.kinds and outcome.consistency is not None:
-            self._picture("consistency", consistency_picture(outcome.consistency.map))
-        moved = []
+            Image.fromarray(picture).save(self._temporary("overlay"), quality=90)
+        if "kernel" in self.kinds:
+            Image.fromarray(kernel_sheet(outcome.kernels)).save(self._temporary("kernel"))
+        if "consistency" in self.kinds:
+            Image.fromarray(consistency_picture(outcome.consistency.map)).save(self._temporary("consistency"))
+
+    def move(self) -> None:
+        """Move the complete files to their places."""
         for kind, place in self.places.items():
-            if kind in self._written:
-                place.parent.mkdir(parents=True, exist_ok=True)
-                _to_disk(self._temporary(kind))
-                os.replace(self._temporary(kind), place)
-                moved.append(place)
-        return moved
+            place.parent.mkdir(parents=True, exist_ok=True)
+            _to_disk(self._temporary(kind))
+            os.replace(self._temporary(kind), place)
 
     def abandon(self) -> None:
         """Close and remove what is unfinished."""
         for writer in self._writers.values():
             writer.abandon()
-        self._writers, self._written = {}, set()
+        self._writers = {}
         for kind in self.kinds:
             self._temporary(kind).unlink(missing_ok=True)
 
     def _temporary(self, kind: str) -> Path:
         return self.partial / f"{kind}{KINDS[kind]}"
 
-    def _picture(self, kind: str, pixels: np.ndarray, **options: int) -> None:
-        Image.fromarray(pixels).save(self._temporary(kind), **options)
-        self._written.add(kind)
+
+def places_of(stem: Path, kinds: Collection[str]) -> dict[str, Path]:
+    """Files of a photograph by kind, in the order of `KINDS`."""
+    return {kind: stem.with_name(f"{stem.name}_{kind}{KINDS[kind]}") for kind in KINDS if kind in kinds}
 
 
 def _to_disk(path: Path) -> None:

@@ -19,12 +19,12 @@ from csbsr.report.panel import panel
 class ContinuedCSVLogger(CSVLogger):
     """Writes ``<save_dir>/metrics.csv``; rows of an earlier part of the same run stay.
 
-    Lightning's own logger deletes the file of an earlier start.  Rows after ``first_step`` were written by a start that
-    went further than the checkpoint from which the run goes on, and are dropped.
+    Lightning's own logger deletes the file of an earlier start.  Rows from ``first_step`` on were written by a start
+    that went further than the checkpoint from which the run goes on, and are dropped.
 
     Args:
         save_dir: folder of ``metrics.csv``.
-        first_step: the step at which this start begins; None keeps every row.
+        first_step: the first step (0-based) of this start; None keeps every row.
         flush_logs_every_n_steps: how often rows reach the file.
     """
 

@@ -1,0 +1,110 @@
+"""Reads masks and probability maps from files, of hundreds of megapixels too, and shrinks what is too large."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from csbsr.data.reading import read_image, read_mask
+
+VALUES = ("auto", "mask", "probability")
+_LARGEST = 65535  # of 16 bits
+_STRIP = 256  # rows converted at a time
+
+
+def read_segmentation(path: str | Path, values: str = "auto", most_pixels: float = math.inf) -> tuple[np.ndarray, int]:
+    """A crack mask or a probability map from a file.
+
+    Args:
+        path: in any format of `csbsr.data.reading`; colours are made grey.
+        values: ``mask``, crack where the file holds more than half of its range; ``probability``, 0 to its largest
+            value; or ``auto``: a probability if the file holds 16 bits, as ``csbsr-predict`` writes them, else a mask.
+        most_pixels: a larger one is shrunken by the whole factor of `reduction`.
+
+    Returns:
+        (H, W) bool, or a float16 probability in [0, 1]; and the factor.
+
+    Raises:
+        DataError: the file cannot be read.
+        ValueError: ``values`` is none of these.
+    """
+    if values not in VALUES:
+        raise ValueError(f"values: expected one of {', '.join(VALUES)}, got {values!r}")
+    with _any_size():
+        levels = _sixteen_bit(path)
+        if levels is not None and values == "mask":
+            found = levels > _LARGEST // 2
+        elif levels is not None:
+            found = np.empty(levels.shape, np.float16)  # exact to 0.0005 and better
+            for start in range(0, len(levels), _STRIP):
+                found[start : start + _STRIP] = levels[start : start + _STRIP] / np.float32(_LARGEST)
+        elif values == "probability":
+            image = read_image(path)
+            largest = np.float32(255 if image.dtype == np.uint8 else 1)
+            found = (image.mean(2, dtype=np.float32) / largest).astype(np.float16)
+        else:
+            found = read_mask(path).view(bool)
+    factor = reduction(found.shape, most_pixels)
+    return reduced(found, factor), factor
+
+
+def reduction(shape: tuple[int, int], most_pixels: float) -> int:
+    """The smallest whole factor by which both sides of ``shape`` are divided so that at most ``most_pixels`` are left.
+
+    Raises:
+        ValueError: ``most_pixels`` is below 1.
+    """
+    if not most_pixels >= 1:
+        raise ValueError(f"most_pixels: expected at least 1, got {most_pixels!r}")
+    factor = 1
+    while math.ceil(shape[0] / factor) * math.ceil(shape[1] / factor) > most_pixels:
+        factor += 1
+    return factor
+
+
+def reduced(segmentation: np.ndarray, factor: int) -> np.ndarray:
+    """Means over squares of ``factor`` x ``factor`` pixels, those at the right and bottom over what there is.
+
+    A mask so becomes the share of each square that is crack: its area, and widths up to half a pixel, stay.
+
+    Args:
+        segmentation: (H, W) bool or float.
+        factor: at least 1; 1 changes nothing.
+
+    Returns:
+        (⌈H/factor⌉, ⌈W/factor⌉) float16.
+    """
+    if factor == 1:
+        return segmentation
+    height, width = segmentation.shape
+    rows, columns = np.arange(0, height, factor), np.arange(0, width, factor)
+    sizes = np.diff(np.append(columns, width)).astype(np.float32)
+    result = np.empty((len(rows), len(columns)), np.float16)
+    for index, row in enumerate(rows):
+        strip = segmentation[row : row + factor].astype(np.float32)
+        result[index] = np.add.reduceat(strip.sum(0), columns) / (sizes * len(strip))
+    return result.clip(0, 1)
+
+
+def _sixteen_bit(path: str | Path) -> np.ndarray | None:
+    """Grey values (H, W) up to 65535; None for a file of another kind, or one that other readers explain better."""
+    try:
+        with Image.open(path) as image:
+            return np.asarray(image) if image.mode.startswith("I") else None  # "I;16"; "I" before Pillow 11.3
+    except (OSError, SyntaxError, ValueError):
+        return None
+
+
+@contextlib.contextmanager
+def _any_size() -> Iterator[None]:
+    """Without Pillow's limit: the results of a photograph of 12 megapixels have 192."""
+    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+    try:
+        yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = limit
