@@ -12,11 +12,14 @@ import argparse
 import json
 import re
 import resource
+import statistics
+import time
 from collections.abc import Callable
+from itertools import pairwise
 
 import hydra
 import torch
-from benchmark import batch_of, in_turns
+from benchmark import batch_of, synchronize
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
@@ -78,7 +81,7 @@ def main() -> None:
     spec = OmegaConf.to_container(config.model, resolve=True)
     network = build(spec).to(options.device)
     step = training_step(config, network, options.batch, options.device)
-    seconds = in_turns({"step": step}, options.repeats, 1, options.device)["step"]
+    wall, processor = seconds(step, options.repeats, options.device)
     on_card = options.device == "cuda"
     row = {
         "experiment=": " ".join([options.experiment, *options.overrides]),
@@ -86,10 +89,23 @@ def main() -> None:
         "M parameters": f"{sum(parameter.numel() for parameter in network.parameters()) / 1e6:.1f}",
         **published(options.experiment),
         "batch": options.batch,
-        "step, s": f"{seconds:.2f}",
+        "step, s": f"{wall:.2f}",
+        "CPU s": f"{processor:.2f}",
         "peak GiB": f"{torch.cuda.max_memory_allocated() / 2**30 if on_card else peak_resident() / 2**30:.1f}",
     }
     print(json.dumps(row, ensure_ascii=False))
+
+
+def seconds(step: Callable[[], None], repeats: int, device: str) -> tuple[float, float]:
+    """Medians of a step after a warm-up: by the clock, and of processor time over all cores (what other work on the
+    machine changes least).
+    """
+    marks = []
+    for _ in range(1 + repeats):
+        step()
+        synchronize(device)
+        marks.append((time.perf_counter(), time.process_time()))
+    return tuple(statistics.median(later[i] - earlier[i] for earlier, later in pairwise(marks)) for i in range(2))
 
 
 def peak_resident() -> int:

@@ -4,4 +4,6 @@ set -euo pipefail
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 . "$here/environment.sh" "[test]"
 cd "$here/.."
-exec python -m pytest "$@"
+workers="$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)"
+export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"  # a process per core, a thread per process
+exec python -m pytest -n "$((workers < 8 ? workers : 8))" --dist loadfile "$@"

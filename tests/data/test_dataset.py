@@ -10,6 +10,7 @@ from csbsr.data.augment import Augmentation
 from csbsr.data.collate import stack, stack_by_size
 from csbsr.data.dataset import EvaluationSet, TrainingSet
 from csbsr.data.sampler import BatchSequence
+from csbsr.data.sources import subset
 from tests.data.helpers import Halving, Numbered, Shuffled
 
 DRAW = Halving().draw
@@ -71,6 +72,10 @@ def test_evaluation_draws_follow_seed_and_name_only():
     assert equal(whole[4], part[4])
     assert not torch.equal(whole[4]["blur"], whole[5]["blur"])
     assert not torch.equal(whole[4]["blur"], EvaluationSet(Numbered(6), 1, 2, DRAW)[4]["blur"])
+    part = EvaluationSet(subset(Shuffled(5), [4, 2]), 0, 2, DRAW)  # other positions, as after adding images
+    whole = EvaluationSet(Shuffled(5), 0, 2, DRAW)
+    assert torch.equal(part[0]["blur"], whole[4]["blur"])
+    assert torch.equal(part[1]["blur"], whole[2]["blur"])
 
 
 def test_evaluation_cuts_right_and_bottom_to_multiples_of_the_scale():

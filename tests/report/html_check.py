@@ -2,17 +2,19 @@
 
 import re
 from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote
 
 VOID = {"meta", "link", "img", "input", "br", "hr", "circle", "line", "path"}
 LOADING = {"src", "href", "srcset", "data", "action", "poster", "xlink:href"}
 
 
 class Checker(HTMLParser):
-    """Raises at wrong nesting; collects ``ids``, ``resources``, ``text`` and ``tags``."""
+    """Raises at wrong nesting; collects ``ids``, ``resources``, ``links``, ``text`` and ``tags``."""
 
     def __init__(self):
         super().__init__()
-        self.open, self.ids, self.resources, self.text, self.tags = [], [], [], [], []
+        self.open, self.ids, self.resources, self.links, self.text, self.tags = [], [], [], [], [], []
 
     def handle_starttag(self, tag, attributes):
         self.tags.append((tag, dict(attributes)))
@@ -21,7 +23,9 @@ class Checker(HTMLParser):
         for name, value in attributes:
             if name == "id":
                 self.ids.append(value)
-            if name in LOADING:
+            if tag == "a" and name == "href":
+                self.links.append(value)
+            elif name in LOADING:
                 self.resources.append(value)
             self.resources += re.findall(r"url\(([^)]*)\)", value or "")
             assert not name.startswith("on"), f"<{tag} {name}>"
@@ -47,8 +51,8 @@ class Checker(HTMLParser):
             self.text.append(data)
 
 
-def checked(page: str) -> Checker:
-    """Parse a page and check what every page must hold."""
+def checked(page: str, beside: Path | None = None) -> Checker:
+    """Parse a page and check what every page must hold; its links lead to itself, or to files in ``beside``."""
     checker = Checker()
     checker.feed(page)
     checker.close()
@@ -56,6 +60,12 @@ def checked(page: str) -> Checker:
     assert not checker.open
     assert len(checker.ids) == len(set(checker.ids))
     assert all(resource.startswith("data:") for resource in checker.resources), "something is loaded from elsewhere"
+    for link in checker.links:
+        if link.startswith("#"):
+            assert link[1:] in checker.ids
+        elif not link.startswith("geo:"):
+            assert beside is not None, link
+            assert (beside / unquote(link)).is_file(), link
     visible = "".join(checker.text) + "".join(value or "" for _, pairs in checker.tags for value in pairs.values())
     assert not re.search(r"https?://", visible)
     pictures = [pairs for tag, pairs in checker.tags if tag == "img"]

@@ -79,6 +79,35 @@ def test_gradient_accumulation_sees_every_batch(tmp_path):
         trainer.fit(module, datamodule=TinyData(bad_step=2))
 
 
+def test_alpha_counts_updates_where_gradients_are_accumulated():
+    alphas = []
+
+    class Alphas(pl.Callback):
+        def on_train_batch_start(self, trainer, module, batch, batch_idx):
+            alphas.append(round(module.alpha, 10))
+
+    trainer = pl.Trainer(
+        **QUIET, max_steps=9, limit_val_batches=0, limit_train_batches=8, accumulate_grad_batches=2,
+        callbacks=[PhaseControl(), Alphas()],
+    )  # fmt: skip
+    trainer.fit(tiny_module(steps=9, phases={"joint": {}}), datamodule=TinyData())
+    assert alphas == [1.0] * 8 + [0.99] * 8 + [0.98] * 2  # eight batches are four updates, an epoch
+
+
+def test_a_threshold_outlives_a_resume_without_validation(tmp_path):
+    module = tiny_module(steps=4)
+    options = {**QUIET, "enable_checkpointing": True, "check_val_every_n_epoch": None}
+    pl.Trainer(**options, max_steps=2, val_check_interval=2, callbacks=[PhaseControl(), SaveLast(tmp_path)]).fit(
+        module, datamodule=TinyData()
+    )
+    pl.Trainer(**options, max_steps=3, val_check_interval=9, callbacks=[PhaseControl(), SaveLast(tmp_path)]).fit(
+        tiny_module(steps=4), datamodule=TinyData(), ckpt_path=tmp_path / "last.ckpt", weights_only=True
+    )
+    checkpoint = torch.load(tmp_path / "last.ckpt", weights_only=True)
+    assert checkpoint["global_step"] == 3
+    assert checkpoint["csbsr"]["recommended_threshold"] == 0.37
+
+
 def test_the_checkpoint_carries_the_card_and_the_threshold(tmp_path):
     module = tiny_module(steps=4, card={"scale": 1})
     trainer = pl.Trainer(

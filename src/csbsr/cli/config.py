@@ -12,7 +12,11 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 import csbsr
 
 #: Values that are paths: taken literally, whatever characters they hold, and made absolute.
-PATH_KEYS = ("ckpt", "init", "data.root", "input", "output", "out", "hydra.run.dir", "hydra.sweep.dir")
+PATH_KEYS = (
+    "ckpt", "init", "data.root", "input", "output", "out", "photos", "gsd_mm", "hydra.run.dir", "hydra.sweep.dir"
+)  # fmt: skip
+#: Values that are words with spaces and commas: taken literally.
+TEXT_KEYS = ("severity.exposure",)
 #: Those of which a sweep may try several, separated by commas.
 SWEPT_KEYS = ("ckpt", "init", "data.root", "input")
 
@@ -30,7 +34,7 @@ def run(task: Callable, config_name: str, arguments: Sequence[str]) -> None:
 
 
 def literal_paths(arguments: Sequence[str]) -> list[str]:
-    """Quote the values of `PATH_KEYS`, so that Hydra's grammar does not read them.
+    """Quote the values of `PATH_KEYS` and `TEXT_KEYS`, so that Hydra's grammar does not read them.
 
     Spaces, commas, brackets, ``=`` and umlauts may then stand in a path without any quoting of one's own.  Relative
     paths become absolute; ``null``, ``last`` and what is quoted already stay as they are.  In a sweep a comma separates
@@ -43,10 +47,22 @@ def literal_paths(arguments: Sequence[str]) -> list[str]:
 def _literal(argument: str, sweep: bool) -> str:
     key, equals, value = argument.partition("=")
     name = key.lstrip("+")
-    if not equals or name not in PATH_KEYS or value in ("", "null", "last") or value[0] in "'\"" or "${" in value:
+    if not equals or value in ("", "null", "last") or value[0] in "'\"" or "${" in value:
+        return argument
+    if name in TEXT_KEYS:
+        return f"{key}={quoted(value)}"
+    if name not in PATH_KEYS or (name == "gsd_mm" and _is_number(value)):
         return argument
     paths = value.split(",") if sweep and name in SWEPT_KEYS else [value]
     return f"{key}={','.join(quoted(Path(path).expanduser().absolute()) for path in paths)}"
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def quoted(value: object) -> str:
@@ -57,13 +73,13 @@ def quoted(value: object) -> str:
 
 
 def unquoted(arguments: Sequence[str]) -> list[str]:
-    """The words of `literal_paths` as one would type them: the values of `PATH_KEYS` without quotes."""
+    """The words of `literal_paths` as one would type them: its values without quotes."""
     parser = OverridesParser.create()
     words = []
     for argument in arguments:
         key, _, value = argument.partition("=")
-        is_path = key.lstrip("+") in PATH_KEYS and value[:1] in ("'", '"')
-        words.append(f"{key}={parser.parse_override(argument).value()}" if is_path else argument)
+        is_literal = key.lstrip("+") in (*PATH_KEYS, *TEXT_KEYS) and value[:1] in ("'", '"')
+        words.append(f"{key}={parser.parse_override(argument).value()}" if is_literal else argument)
     return words
 
 

@@ -12,17 +12,17 @@ from PIL import Image
 
 from csbsr.data.reading import read_image, read_mask
 
-VALUES = ("auto", "mask", "probability")
+KINDS = ("auto", "mask", "probability")
 _LARGEST = 65535  # of 16 bits
 _STRIP = 256  # rows converted at a time
 
 
-def read_segmentation(path: str | Path, values: str = "auto", most_pixels: float = math.inf) -> tuple[np.ndarray, int]:
+def read_segmentation(path: str | Path, kind: str = "auto", most_pixels: float = math.inf) -> tuple[np.ndarray, int]:
     """A crack mask or a probability map from a file.
 
     Args:
         path: in any format of `csbsr.data.reading`; colours are made grey.
-        values: ``mask``, crack where the file holds more than half of its range; ``probability``, 0 to its largest
+        kind: ``mask``, crack where the file holds more than half of its range; ``probability``, 0 to its largest
             value; or ``auto``: a probability if the file holds 16 bits, as ``csbsr-predict`` writes them, else a mask.
         most_pixels: a larger one is shrunken by the whole factor of `reduction`.
 
@@ -31,19 +31,19 @@ def read_segmentation(path: str | Path, values: str = "auto", most_pixels: float
 
     Raises:
         DataError: the file cannot be read.
-        ValueError: ``values`` is none of these.
+        ValueError: ``kind`` is none of these.
     """
-    if values not in VALUES:
-        raise ValueError(f"values: expected one of {', '.join(VALUES)}, got {values!r}")
+    if kind not in KINDS:
+        raise ValueError(f"kind: expected one of {', '.join(KINDS)}, got {kind!r}")
     with _any_size():
         levels = _sixteen_bit(path)
-        if levels is not None and values == "mask":
+        if levels is not None and kind == "mask":
             found = levels > _LARGEST // 2
         elif levels is not None:
             found = np.empty(levels.shape, np.float16)  # exact to 0.0005 and better
             for start in range(0, len(levels), _STRIP):
                 found[start : start + _STRIP] = levels[start : start + _STRIP] / np.float32(_LARGEST)
-        elif values == "probability":
+        elif kind == "probability":
             image = read_image(path)
             largest = np.float32(255 if image.dtype == np.uint8 else 1)
             found = (image.mean(2, dtype=np.float32) / largest).astype(np.float16)

@@ -82,9 +82,9 @@ class WidthGuide:
         return Severity(
             level=level,
             label=label,
-            exceeded=tuple(exposure for exposure, limit in self.limits.items() if width_mm > limit),
+            exceeded=tuple(exposure for exposure, limit in self.limits.items() if _exceeds(width_mm, limit)),
             uncertain=self._level(width_mm - uncertainty_mm) != self._level(width_mm + uncertainty_mm),
-            exceeds=None if self.exposure is None else width_mm > self.limits[self.exposure],
+            exceeds=None if self.exposure is None else _exceeds(width_mm, self.limits[self.exposure]),
         )
 
     def of_crack(self, crack: Crack, measurement: Measurement) -> Severity | None:
@@ -102,4 +102,8 @@ class WidthGuide:
         return self.of_crack(widest, measurement)
 
     def _level(self, width_mm: float) -> int:
-        return sum(width_mm > step for step in self.steps)
+        return sum(_exceeds(width_mm, step) for step in self.steps)
+
+
+def _exceeds(width_mm: float, limit: float) -> bool:
+    return width_mm > limit * (1 + 1e-9)  # 6 pixels of 0.05 mm are 0.30000000000000004 mm

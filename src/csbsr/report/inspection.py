@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -62,9 +63,9 @@ def inspection_page(
     """The report of an inspection.
 
     Pictures are embedded: a thumbnail of each photograph, and two views and the cracks for a slider, of at most 1280,
-    900 or 600 pixels for up to 24, up to 100 or more photographs.  Their sum is at most 32 MB; what does not fit is
-    shown by thumbnail and link, photographs with the widest cracks last.  Links lead to the files beside the page, in up
-    to 4096 pixels; the page works without them.
+    900 or 600 pixels for up to 24, up to 100 or more photographs.  Those for sliders are at most 32 MB together, the
+    widest cracks first; other photographs are shown by thumbnail.  Links lead to the files beside the page, in up to
+    4096 pixels; the page works without them.
 
     Args:
         entries: in the order of the table.
@@ -76,15 +77,17 @@ def inspection_page(
     measured = [entry for entry in entries if not entry.row.get("error")]
     size = next(size for most, size in _SIZES if len(measured) <= most)
     views = embedded(measured, folder, size)
+    unit = "mm" if any(_number(entry.row, "width_percentile_mm") is not None for entry in measured) else "px"
     return template("inspection.html").render(
         title="Crack inspection",
         tiles=_tiles(entries, measured),
         columns=(columns := shown_columns([entry.row for entry in measured])),
         photographs=[
-            _photograph(number, entry, columns, folder, views.get(entry.stem)) for number, entry in enumerate(measured, 1)
+            _photograph(number, entry, columns, unit, folder, views.get(entry.stem))
+            for number, entry in enumerate(measured, 1)
         ],
         severities=_severities(measured),
-        width_unit="mm" if any(_number(entry.row, "width_percentile_mm") is not None for entry in measured) else "px",
+        width_unit=unit,
         failed=[(entry.row["file"], entry.row["error"]) for entry in entries if entry.row.get("error")],
         percentile=next((entry.row["percentile"] for entry in measured if entry.row.get("percentile")), 95),
         guide=guide,
@@ -102,7 +105,7 @@ def embedded(entries: Sequence[Entry], folder: str | Path, size: int) -> dict[st
         found = PhotographPictures(folder, entry.stem).views(size)
         if found.size > left:
             break
-        if found.before is not None:
+        if found.after is not None:
             views[entry.stem] = found
             left -= found.size
     return views
@@ -114,19 +117,18 @@ def shown_columns(rows: Sequence[Row]) -> list[Column]:
     unit = "mm" if any(_number(row, "length_mm") is not None for row in rows) else "px"
     digits = 2 if unit == "mm" else 1
     wanted = [
-        Column("cracks", "cracks", 0),
-        Column(f"length_{unit}", f"length, {unit}", 0),
-        Column(f"width_mean_{unit}", f"mean width, {unit}", digits),
         Column(f"width_percentile_{unit}", f"width, {percentile:g} % below, {unit}", digits),
         Column(f"width_max_{unit}", f"largest width, {unit}", digits),
-        Column(f"bicubic_width_percentile_{unit}", f"the same from bicubic, {unit}", digits),
+        Column(f"width_mean_{unit}", f"mean width, {unit}", digits),
+        Column(f"bicubic_width_percentile_{unit}", f"{percentile:g} % below, from bicubic, {unit}", digits),
         Column("width_percentile_px", f"width, {percentile:g} % below, px", 1),
+        Column(f"length_{unit}", f"length, {unit}", 0),
+        Column("cracks", "cracks", 0),
         Column("density", "area, %", 3, 100.0),
         Column("consistency", "consistency", 3),
     ]
-    unique = {column.key: column for column in wanted}
-    unique.pop("bicubic_width_percentile_px" if unit == "mm" else "", None)
-    return [column for column in unique.values() if any(_number(row, column.key) is not None for row in rows)]
+    unique = {column.key: column for column in reversed(wanted)}  # without millimetres the width in pixels comes twice
+    return [column for column in reversed(unique.values()) if any(_number(row, column.key) is not None for row in rows)]
 
 
 def remarks(row: Row) -> list[str]:
@@ -138,23 +140,24 @@ def remarks(row: Row) -> list[str]:
         found.append("class uncertain: a limit lies within the uncertainty of the width")
     if _number(row, "exposure_exceeded"):
         found.append("above the guide's value for the chosen exposure")
+    if (_number(row, "reduced") or 1) > 1:
+        found.append(f"measured after shrinking by {_number(row, 'reduced'):.0f}, to keep memory bounded")
     if _number(row, "consistency_flag"):
         found.append("super-resolved image does not agree with the photograph")
     return found
 
 
 def _photograph(
-    number: int, entry: Entry, columns: Sequence[Column], folder: str | Path, views: Views | None
+    number: int, entry: Entry, columns: Sequence[Column], unit: str, folder: str | Path, views: Views | None
 ) -> dict[str, Any]:
     """What the template shows of one photograph."""
     row, own = entry.row, PhotographPictures(folder, entry.stem)
     level = _number(row, "severity_level")
     latitude, longitude = _number(row, "latitude"), _number(row, "longitude")
-    large = {
-        name: f"{own.relative}/{file}"
-        for name, file in (("before", "before.webp"), ("after", "after.webp"))
-        if (own.folder / file).is_file()
-    }
+    pictures = {"large picture, left": "before.webp", "large picture, right": "after.webp"}
+    files = {name: f"{own.relative}/{file}" for name, file in pictures.items() if (own.folder / file).is_file()}
+    if len(files) == 1:
+        files = dict(zip(["large picture"], files.values(), strict=True))
     return {
         "number": number,
         "name": row["file"],
@@ -165,7 +168,7 @@ def _photograph(
         "level": None if level is None else int(level),
         "chip": None if level is None else min(int(level), _CHIPS),
         "remarks": remarks(row),
-        "width": _number(row, "width_percentile_mm") or _number(row, "width_percentile_px") or 0,
+        "width": _number(row, f"width_percentile_{unit}") or 0,
         "figures": _figures(row),
         "views": views,
         "scale": _scale(row),
@@ -174,8 +177,7 @@ def _photograph(
         "all_cracks": len(entry.cracks),
         "position": None if latitude is None or longitude is None else f"{latitude:.6f}, {longitude:.6f}",
         "geo": None if latitude is None or longitude is None else f"geo:{latitude:.6f},{longitude:.6f}",
-        "large": {name: quote(path) for name, path in large.items()},
-        "files": {name: quote(path) for name, path in entry.files.items()},
+        "files": {name: quote(os.fsencode(path)) for name, path in {**files, **entry.files}.items()},
     }
 
 
@@ -278,7 +280,7 @@ def _tiles(entries: Sequence[Entry], measured: Sequence[Entry]) -> list[tuple[st
     for unit, digits in (("mm", 2), ("px", 1)):
         widths = [value for row in rows if (value := _number(row, f"width_percentile_{unit}")) is not None]
         if widths:
-            tiles.append(("widest photograph", f"{max(widths):.{digits}f} {unit}"))
+            tiles.append(("widest of them", f"{max(widths):.{digits}f} {unit}"))
             break
     tiles.append(("with remarks", str(sum(bool(remarks(row)) for row in rows))))
     return tiles
@@ -286,7 +288,9 @@ def _tiles(entries: Sequence[Entry], measured: Sequence[Entry]) -> list[tuple[st
 
 def _severities(entries: Sequence[Entry]) -> list[tuple[int, str]]:
     """The classes that occur, by level."""
-    return sorted({(int(entry.row["severity_level"]), entry.row["severity"]) for entry in entries if entry.row.get("severity")})
+    return sorted(
+        {(int(entry.row["severity_level"]), entry.row["severity"]) for entry in entries if entry.row.get("severity")}
+    )
 
 
 def _cell(row: Row, column: Column) -> tuple[str, str]:

@@ -111,7 +111,7 @@ class Measuring:
 
 
 def save_pictures(
-    folder: Path, stem: str, measurement: Measurement, before: np.ndarray, after: np.ndarray
+    folder: Path, stem: str, measurement: Measurement, before: np.ndarray | None, after: np.ndarray
 ) -> bytes:
     """Write a photograph's pictures for the report.
 
@@ -119,7 +119,7 @@ def save_pictures(
         folder: output folder.
         stem: of the photograph's results.
         measurement: of the view.
-        before: (h, w, 3) uint8, the photograph.
+        before: (h, w, 3) uint8, the photograph; None if it is itself what was measured.
         after: (H, W, 3) uint8, the view that was measured, at any size.
 
     Returns:
@@ -145,7 +145,9 @@ def write_report(
     write_text(folder / REPORT, page)
 
 
-def write_summary(folder: Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[str], about: Mapping[str, Any]) -> None:
+def write_summary(
+    folder: Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[str], about: Mapping[str, Any]
+) -> None:
     """Write ``summary.csv`` with ``columns`` and ``summary.json`` with everything, a row for each photograph."""
     write_text(folder / "summary.csv", table(rows, columns))
     text = json.dumps({**about, "photographs": list(rows)}, indent=1, ensure_ascii=False, allow_nan=False)

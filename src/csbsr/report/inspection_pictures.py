@@ -2,7 +2,8 @@
 
     <folder>/pictures/<photograph>/before.webp  after.webp  widths.png
 
-``before`` and ``after`` show the same view; ``widths`` lies over them: its cracks coloured by width, the rest transparent.
+``before`` and ``after`` show one view, the former only where it differs; ``widths`` lies over ``after``: its cracks
+coloured by width, the rest transparent.
 """
 
 from __future__ import annotations
@@ -49,16 +50,19 @@ class PhotographPictures:
         self.folder = Path(folder) / PICTURES / stem
         self.relative = f"{PICTURES}/{Path(stem).as_posix()}"
 
-    def save(self, before: np.ndarray, after: np.ndarray, widths: np.ndarray) -> None:
+    def save(self, before: np.ndarray | None, after: np.ndarray, widths: np.ndarray) -> None:
         """Write the pictures, each whole or not at all; larger ones than `LARGEST` are shrunken.
 
         Args:
-            before: (h, w, 3) uint8.
+            before: (h, w, 3) uint8; None if there is only one view.
             after: (H, W, 3) uint8, the same view.
             widths: (H', W', 4) uint8, see `width_layer`.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         for name, pixels in (("before.webp", before), ("after.webp", after)):
+            if pixels is None:
+                (self.folder / name).unlink(missing_ok=True)  # of an earlier run
+                continue
             picture = limited(Image.fromarray(pixels), LARGEST)
             write_whole(self.folder / name, encoded(picture, "webp", quality=_QUALITY, method=1))
         picture = Image.fromarray(shrunken_layer(widths, LARGEST))
@@ -82,7 +86,9 @@ class PhotographPictures:
             return None
         picture = limited(picture.convert("RGBA"), size)
         if layer is not None:
-            over = Image.fromarray(shrunken_layer(np.asarray(layer), size)).resize(picture.size, Image.Resampling.NEAREST)
+            over = Image.fromarray(shrunken_layer(np.asarray(layer), size)).resize(
+                picture.size, Image.Resampling.NEAREST
+            )
             picture = Image.alpha_composite(picture, over)
         return data_uri(picture.convert("RGB"), "webp", quality=70)
 

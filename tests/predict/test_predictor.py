@@ -1,0 +1,292 @@
+"""Tiles against the whole image, statistics of the whole image, flips, one kernel, memory that runs out."""
+
+import json
+import re
+import tracemalloc
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from csbsr.cli.config import config_folder
+from csbsr.predict import Predictor
+from csbsr.predict import rows as rows_module
+from csbsr.predict.predictor import checked
+from csbsr.predict.system import System
+from tests.predict.systems import BICUBIC, KBPN, NONE, PSPNET, UNET, parallel, serial, whole
+
+
+def noise(height, width, seed=0):
+    """A photograph with structure at all scales and another brightness on each side."""
+    generator = np.random.default_rng(seed)
+    image = sum(
+        np.kron(generator.random((-(-height // n), -(-width // n), 3)), np.ones((n, n, 1)))[:height, :width]
+        for n in (1, 3, 9, 40)
+    )
+    return (image / 4 * np.linspace(0.4, 1, width)[:, None]).astype(np.float32)
+
+
+@pytest.mark.parametrize("normalization", ["instance", "dataset", "none"])
+def test_tiled_equals_whole_for_a_convolutional_system(normalization):
+    network = serial(BICUBIC, UNET, normalization)
+    photograph = noise(150, 117)
+    found = Predictor(network, tile=192, device="cpu").predict(photograph)
+    sr, probability, _ = whole(network, photograph)
+    assert found.probability.std() > 0.05  # the network does answer to the image
+    np.testing.assert_allclose(found.sr, sr.transpose(1, 2, 0), atol=1e-5)
+    np.testing.assert_allclose(found.probability, probability, atol=1e-4)
+
+
+def test_statistics_are_not_those_of_the_tile():
+    """What the previous test would look like with the normalisation of each tile: the check that it can fail."""
+    network = serial()
+    photograph = noise(150, 117)
+    _, probability, _ = whole(network, photograph)
+    _, left, _ = whole(network, photograph[:, :60])
+    assert np.abs(left[:, :100] - probability[:, :100]).max() > 0.05
+
+
+def test_too_small_a_margin_shows():
+    network = serial()
+    photograph = noise(150, 117)
+    found = Predictor(network, tile=192, margin_segmentation=16, device="cpu").predict(photograph)
+    assert np.abs(found.probability - whole(network, photograph)[1]).max() > 1e-2
+
+
+@pytest.mark.parametrize("sizes", [(150, 117), (1, 1), (3, 140), (100, 1)])
+@pytest.mark.parametrize("system", ["kbpn", "dsrl", "none", "bicubic"])
+def test_any_system_any_size(system, sizes):
+    make = {
+        "kbpn": lambda: serial(KBPN, PSPNET), "dsrl": parallel, "none": lambda: serial(NONE, UNET),
+        "bicubic": lambda: serial(BICUBIC, PSPNET),
+    }  # fmt: skip
+    predictor = Predictor(make[system](), tile=192, device="cpu")
+    found = predictor.predict(noise(*sizes))
+    scale = 1 if system == "none" else 4
+    assert found.scale == scale
+    assert found.sr.shape == (scale * sizes[0], scale * sizes[1], 3)
+    assert found.mask.shape == found.probability.shape == found.sr.shape[:2]
+    assert all(np.isfinite(array).all() and 0 <= array.min() <= array.max() <= 1
+               for array in (found.sr, found.probability))  # fmt: skip
+    assert (found.mask == (found.probability > predictor.threshold)).all()
+    assert (found.kernel is None) == (system != "kbpn")
+    assert (found.consistency is None) == (system == "none")
+    if found.consistency is not None:
+        assert found.consistency.map.shape == sizes
+    if sizes == (150, 117) and system == "kbpn":
+        assert found.kernels.shape == (4, 3, 21, 21)
+        np.testing.assert_allclose(found.kernels.sum((2, 3)), 1, atol=1e-4)
+
+
+@pytest.mark.parametrize("make", [lambda: serial(KBPN, PSPNET), parallel, lambda: serial(NONE, UNET)])
+def test_one_tile_is_what_the_network_says(make):
+    network = make()
+    photograph = noise(40, 52)
+    found = Predictor(network, device="cpu").predict(photograph)
+    sr, probability, kernel = whole(network, photograph)
+    np.testing.assert_allclose(found.sr, sr.transpose(1, 2, 0), atol=1e-5)
+    np.testing.assert_allclose(found.probability, probability, atol=1e-4)
+    if kernel is not None:
+        np.testing.assert_allclose(found.kernel, kernel[0, 0], atol=1e-5)
+
+
+def test_kbpn_with_one_kernel_agrees_with_the_whole():
+    network = serial({**KBPN, "stages": 1}, PSPNET)
+    photograph = noise(150, 117)
+    found = Predictor(network, tile=192, kernel="photograph", device="cpu").predict(photograph)
+    assert found.kernels.shape == (1, 1, 21, 21)
+    assert found.kernel.sum() == pytest.approx(1, abs=1e-4)
+    with torch.no_grad():
+        lr = torch.from_numpy(photograph).permute(2, 0, 1)[None]
+        sr = network.sr(lr, torch.from_numpy(found.kernels)).sr[0].clamp(0, 1).permute(1, 2, 0)
+    np.testing.assert_allclose(found.sr, sr.numpy(), atol=1e-4)
+    tiles = Predictor(network, tile=192, device="cpu").predict(photograph)
+    assert np.abs(tiles.kernels - found.kernel).max() > 1e-4  # each tile has a kernel of its own
+    sampled = tiles.kernels.reshape(-1, 21, 21).mean(0)  # twelve tiles: all of them were sampled
+    np.testing.assert_allclose(found.kernel, sampled, atol=1e-5)
+
+
+def test_the_blur_skip_sees_the_kernel_of_its_tile():
+    network = serial(KBPN, {**PSPNET, "blur_skip": "modified"})
+    photograph = noise(100, 60)
+    found = Predictor(network, tile=192, device="cpu").predict(photograph)
+    swapped = Predictor(network, tile=192, device="cpu")
+    segment = swapped.system.segment
+    swapped.system.segment = lambda sr, mean, variance, kernel: segment(sr, mean, variance, kernel.flip(-1))
+    assert np.abs(swapped.predict(photograph).probability - found.probability).max() > 1e-5
+
+
+@pytest.mark.parametrize("make", [lambda: serial(KBPN, {**PSPNET, "blur_skip": "modified"}), parallel])
+@pytest.mark.parametrize("flips", [2, 4])
+def test_flips_are_averaged_and_their_variance_kept(make, flips):
+    network = make()
+    photograph = noise(24, 33)
+    found = Predictor(network, flips=flips, device="cpu").predict(photograph)
+    axes = [(), (1,), (0,), (0, 1)][:flips]
+    versions = [whole(network, np.flip(photograph, a).copy()) for a in axes]
+    sr = np.mean([np.flip(v[0].transpose(1, 2, 0), a) for v, a in zip(versions, axes, strict=True)], 0)
+    probabilities = np.array([np.flip(v[1], a) for v, a in zip(versions, axes, strict=True)])
+    np.testing.assert_allclose(found.sr, sr, atol=1e-4)
+    np.testing.assert_allclose(found.probability, probabilities.mean(0), atol=1e-3)
+    np.testing.assert_allclose(found.variance, probabilities.var(0), atol=1e-3)
+    assert found.variance.max() > 1e-6
+    assert Predictor(network, device="cpu").predict(photograph).variance is None
+
+
+def test_bfloat16_is_near_float32():
+    network = serial(KBPN, PSPNET)
+    photograph = noise(40, 52)
+    exact, short = (Predictor(network, precision=name, device="cpu").predict(photograph) for name in
+                    ("float32", "bfloat16"))  # fmt: skip
+    difference = np.abs(exact.sr - short.sr)
+    assert 0 < difference.mean() < 0.02
+
+
+def test_arrays_and_files_of_any_kind(tmp_path):
+    predictor = Predictor(serial(segmentor=PSPNET), device="cpu")
+    grey = np.random.default_rng(0).integers(0, 256, (20, 24), np.uint8)
+    expected = predictor.predict(grey).sr
+    assert np.ptp(expected, axis=2).max() == 0
+    for array in (np.repeat(grey[..., None], 3, 2), grey / 255, (grey / np.float32(255)), grey.astype(np.uint16) * 257):
+        np.testing.assert_allclose(predictor.predict(array).sr, expected, atol=2e-5)
+    Image.fromarray(grey).save(tmp_path / "a.png")
+    for path in (tmp_path / "a.png", str(tmp_path / "a.png")):
+        np.testing.assert_array_equal(predictor.predict(path).sr, expected)
+
+
+@pytest.mark.parametrize(
+    ("array", "message"),
+    [
+        (np.zeros((4, 5, 4), np.uint8), r"\(h, w, 3\) or \(h, w\), got \(4, 5, 4\)"),
+        (np.zeros((0, 5), np.uint8), r"got \(0, 5, 3\)"),
+        (np.zeros((4, 5), np.int64), "got int64"),
+        (np.full((4, 5), 200.0), "divide by 255"),
+        (np.full((4, 5), np.nan), r"\[0, 1\], got nan"),
+    ],
+)
+def test_bad_arrays(array, message):
+    with pytest.raises(ValueError, match=message):
+        checked(array)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"threshold": 0}, "threshold: expected a number between 0 and 1, got 0"),
+        ({"flips": 3}, "flips: expected one of 1, 2, 4, got 3"),
+        ({"kernel": "image"}, "kernel: expected one of tile, photograph"),
+        ({"kernel": "photograph"}, "estimates no blur kernel"),
+        ({"precision": "int8"}, "precision: expected one of float32, float16, bfloat16"),
+        ({"tile": 0}, "tile: expected a whole number of pixels, at least 1"),
+        ({"blend": -1}, "blend: expected a whole number"),
+        ({"margin_sr": 1.5}, "margin_sr: expected a whole number"),
+        ({"device": "abacus"}, "device: 'abacus' cannot be used here"),
+    ],
+)
+def test_bad_options(options, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        Predictor(serial(), **options)
+
+
+def test_the_threshold_of_the_checkpoint_unless_given():
+    network = serial()
+    assert Predictor(network).threshold == 0.6
+    assert Predictor(network, threshold=0.3).threshold == 0.3
+    del network.card
+    assert Predictor(network).threshold == 0.5
+
+
+class Scarce:
+    """Lets a system run out of memory on windows of more than so many pixels of the photograph."""
+
+    def __init__(self, monkeypatch, most, error=torch.OutOfMemoryError):
+        upscale, self.calls = System.upscale, 0
+
+        def limited(system, lr, kernel=None):
+            self.calls += 1
+            if lr.shape[-1] * lr.shape[-2] > most:
+                raise error("CUDA out of memory. Tried to allocate 2 GiB")
+            return upscale(system, lr, kernel)
+
+        monkeypatch.setattr(System, "upscale", limited)
+
+
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError, RuntimeError, MemoryError])
+def test_the_tile_is_halved_when_memory_runs_out(monkeypatch, error):
+    predictor = Predictor(serial(segmentor=PSPNET), tile=512, margin_segmentation=64, device="cpu")
+    predictor.memory_needed = lambda shape: 0
+    photograph = noise(200, 160)
+    expected = Predictor(serial(segmentor=PSPNET), tile=128, margin_segmentation=64, device="cpu").predict(photograph)
+    Scarce(monkeypatch, 80 * 80, error)
+    shares = []
+    from csbsr.predict.predictor import Arrays
+
+    sink = Arrays(False)
+    outcome = predictor.run(photograph, sink, tick=shares.append)
+    assert predictor.tile == 128
+    assert outcome.tiles == (7, 5)
+    assert sum(shares) == pytest.approx(1)
+    np.testing.assert_array_equal(sink.probability, expected.probability)
+
+
+def test_halving_ends(monkeypatch):
+    predictor = Predictor(serial(segmentor=PSPNET), tile=512, device="cpu")
+    predictor.memory_needed = lambda shape: 0
+    scarce = Scarce(monkeypatch, 0)
+    with pytest.raises(ValueError, match=r"memory: it ran out, also with tile=32 .*precision=bfloat16"):
+        predictor.predict(noise(20, 20))
+    assert scarce.calls == 5
+
+
+def test_other_errors_are_not_taken_for_memory(monkeypatch):
+    Scarce(monkeypatch, 0, KeyError)
+    with pytest.raises(KeyError):
+        Predictor(serial(segmentor=PSPNET), device="cpu").predict(noise(20, 20))
+
+
+def test_on_a_cpu_the_need_is_estimated_first(monkeypatch, caplog):
+    predictor = Predictor(serial(segmentor=PSPNET), device="cpu")
+    photograph = noise(300, 250)
+    need = predictor.memory_needed(photograph.shape[:2])
+    predictor.tile = 256
+    smaller = predictor.memory_needed(photograph.shape[:2])
+    assert smaller < need
+    predictor.tile = 768
+    monkeypatch.setattr("csbsr.predict.predictor.available_memory", lambda: smaller / 0.79)
+    predictor.predict(photograph)
+    assert predictor.tile in (256, 384)
+    assert "GB needed" in caplog.text
+    monkeypatch.setattr("csbsr.predict.predictor.available_memory", lambda: 1000)
+    with pytest.raises(ValueError, match="300 pixels needs about .* close other programs"):
+        predictor.predict(photograph)
+
+
+def test_memory_does_not_grow_with_the_height(monkeypatch):
+    monkeypatch.setattr(rows_module, "IN_MEMORY", 1 << 16)
+    predictor = Predictor(serial(NONE, UNET), tile=64, margin_segmentation=32, margin_sr=0, blend=8, device="cpu")
+
+    class Nothing:
+        def begin(self, height, width): ...
+        def sr(self, rows): ...
+        def segmentation(self, levels, mask, variance): ...
+
+    peaks = []
+    for height in (512, 2048):
+        photograph = noise(height, 96)
+        predictor.run(photograph, Nothing())  # what is made once
+        tracemalloc.start()
+        predictor.run(photograph, Nothing())
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] - peaks[0] < 2048 * 96 * 3  # of the image's 2.4 MB more in float32, less than a byte a pixel
+
+
+def test_the_configuration_and_the_class_have_the_same_defaults():
+    import inspect
+
+    text = (config_folder() / "predict.yaml").read_text()
+    for name, parameter in inspect.signature(Predictor).parameters.items():
+        if name != "network":
+            value = re.search(rf"^{name}: (\S+)", text, re.M).group(1)
+            assert value == str(json.dumps(parameter.default)).strip('"'), name
