@@ -21,9 +21,9 @@ from rich.progress import track
 import csbsr
 from csbsr.cli import build as make
 from csbsr.cli.config import literal_paths, run, show_version, unquoted
+from csbsr.cli.measuring import measuring_of
 from csbsr.data.reading import SUFFIXES, read_image
-from csbsr.joint.build import build
-from csbsr.measure import ground_sampling, read_segmentation, reduced
+from csbsr.measure import read_segmentation, reduced
 from csbsr.measure.reading import KINDS
 from csbsr.predict.metadata import METADATA, read_metadata
 from csbsr.predict.photographs import find
@@ -94,6 +94,8 @@ def measure(config: DictConfig) -> None:
     check_free(output)
     items = items_of(Path(config.input), output, None if config.photos is None else Path(config.photos))
     measuring = measuring_of(config)
+    # Raises for what is out of its range, before anything is written.
+    measuring.measure("", np.zeros((1, 1), bool), given(config.threshold, 0.5), given(config.scale, 1))
     output.mkdir(parents=True, exist_ok=True)
     log.info("input    %d files", len(items))
     entries = []
@@ -111,24 +113,6 @@ def measure(config: DictConfig) -> None:
     log.info("report   %s", output / REPORT)
     if failed:
         raise SystemExit(_SOME_FAILED)
-
-
-def measuring_of(config: DictConfig) -> Measuring:
-    """How the configuration says to measure."""
-    guide = config.get("severity")
-    options = {key: config[key] for key in ("percentile", "min_pixels", "spur", "hole", "megapixels")}
-    gsd = ground_sampling(config.gsd_mm)
-    if guide is not None and gsd is None:
-        raise ValueError("severity: classes are of widths in millimetres; give gsd_mm=<millimetres per pixel> too")
-    measuring = Measuring(gsd, None if guide is None else build(make.plain(guide)), **options)
-    # Raises for what is out of its range, before anything is written.
-    measuring.measure("", np.zeros((1, 1), bool), given(config.threshold, 0.5), given(config.scale, 1))
-    return measuring
-
-
-def given(value: float | None, otherwise: float | None) -> float | None:
-    """``value``, or ``otherwise`` if it was not given."""
-    return otherwise if value is None else value
 
 
 def check_free(output: Path) -> None:
@@ -219,6 +203,11 @@ def one(item: Item, output: Path, measuring: Measuring, config: DictConfig) -> E
         log.debug("%s", item.name, exc_info=True)
         log.warning("failed   %s: %s", item.name, error)
         return Entry({**row, "error": str(error) or type(error).__name__}, item.stem)
+
+
+def given(value: float | None, otherwise: float | None) -> float | None:
+    """``value``, or ``otherwise`` if it was not given."""
+    return otherwise if value is None else value
 
 
 def eight_bit(image: np.ndarray) -> np.ndarray:

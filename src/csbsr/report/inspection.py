@@ -192,7 +192,7 @@ def _figures(row: Row) -> list[tuple[str, str]]:
             (f"width, {row.get('percentile') or 95:g} % below", "width_percentile", None),
             ("largest width", "width_max", None),
         )
-        if (text := _both_units(row, key, uncertainty))
+        if _number(row, "cracks") != 0 and (text := _both_units(row, key, uncertainty))
     ]
     orientation = _number(row, "orientation_deg")
     if orientation is not None:

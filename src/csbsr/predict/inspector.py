@@ -1,0 +1,249 @@
+"""Measures a photograph's cracks from its prediction and, beside it, from its bicubic enlargement."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from csbsr.contracts import SROutput
+from csbsr.joint import JointNetwork
+from csbsr.measure import gsd_of, reduced, reduction
+from csbsr.predict.passes import LEVELS, Outcome, Sink
+from csbsr.predict.predictor import Predictor
+from csbsr.predict.rows import Shrinker
+from csbsr.report.inspection import Entry
+from csbsr.report.inspection_files import (
+    BICUBIC,
+    Measuring,
+    read_cracks,
+    save_pictures,
+    write_report,
+    write_text,
+)
+from csbsr.report.inspection_pictures import LARGEST, write_whole
+from csbsr.sr import Bicubic
+
+#: Kinds of results that a measurement writes.
+KINDS = ("widths", "cracks")
+SIDES = ("photograph", "super-resolved")
+_SHARE = 0.75  # of a photograph's work is its prediction, the rest that of its bicubic enlargement
+_FILES = {
+    "widths": "cracks, coloured by width", "cracks": "table of cracks", "overlay": "overlay", "mask": "mask",
+    "probability": "probability", "sr": "super-resolved", "consistency": "consistency",
+}  # fmt: skip
+
+
+class Inspector:
+    """Measures what a predictor finds.
+
+    Args:
+        predictor: what runs.
+        measuring: how cracks are measured.
+        compare: also segment the photograph's bicubic enlargement by the same segmentor and measure that.  A network
+            without a segmentor of its own (DSRL), or that enlarges bicubically itself, has nothing to compare.
+    """
+
+    def __init__(self, predictor: Predictor, measuring: Measuring, compare: bool = True) -> None:
+        self.predictor, self.measuring = predictor, measuring
+        self._bicubic = _Enlarged.of(predictor) if compare else None
+
+    @property
+    def share(self) -> float:
+        """Of the work of a photograph that is its prediction."""
+        return 1.0 if self._bicubic is None else _SHARE
+
+    def settings(self, name: str) -> dict[str, Any]:
+        """What a photograph's measurement hangs on, to tell results of other settings apart."""
+        options = self.measuring
+        return {
+            "gsd_mm": gsd_of(name, options.gsd),
+            "severity": None if options.guide is None else f"{options.guide.name}, {options.guide.exposure}",
+            "percentile": options.percentile,
+            "min_pixels": options.min_pixels,
+            "spur": options.spur,
+            "hole": options.hole,
+            "megapixels": options.megapixels,
+            "compare_bicubic": self._bicubic is not None,
+        }
+
+    def rows(self, sink: Sink) -> Kept:
+        """A sink that passes everything on to ``sink`` and keeps what `measure` needs."""
+        return Kept(sink, self.measuring.megapixels)
+
+    def measure(
+        self,
+        name: str,
+        stem: str,
+        output: Path,
+        photograph: np.ndarray,
+        kept: Kept,
+        outcome: Outcome,
+        places: Mapping[str, Path],
+        folder: Path | None,
+        tick: Callable[[float], None],
+    ) -> dict[str, Any]:
+        """Measure a photograph and write its files.
+
+        Args:
+            name: the photograph's.
+            stem: of its results inside ``output``.
+            output: where the pictures of the report go.
+            photograph: (h, w, 3) uint8, or float32 in [0, 1].
+            kept: what was kept of its prediction.
+            outcome: of it.
+            places: files to write, by kind of `KINDS`.
+            folder: for temporary files.
+            tick: called with the share of the work of the comparison just done.
+
+        Returns:
+            Entries of the photograph's record: those of `Measuring.row` and what the comparison found.
+        """
+        scale, threshold = self.predictor.scale, self.predictor.threshold
+        measurement = self.measuring.measure(name, kept.probability(), threshold, scale / kept.factor)
+        kept.forget_probability()
+        record = {"stem": stem, "reduced": kept.factor, **self.measuring.row(measurement)}
+        widths = save_pictures(output, stem, measurement, _eight_bit(photograph), kept.view())
+        if "widths" in places:
+            write_whole(places["widths"], widths)
+        if "cracks" in places:
+            write_text(places["cracks"], self.measuring.crack_table(measurement, name))
+        if self._bicubic is not None:
+            del measurement, widths
+            enlarged = self._bicubic.probability(photograph, outcome, kept.factor, folder, tick)
+            found = self.measuring.measure(name, enlarged, threshold, scale / kept.factor)
+            record |= self.measuring.row(found, BICUBIC)
+        return record
+
+
+class Kept:
+    """A sink that passes rows on and keeps the probability and a view, both shrunken where they are large.
+
+    Args:
+        sink: gets everything too; None keeps the probability alone.
+        megapixels: most of them in the probability that is kept.
+        factor: by which it is shrunken; None for the smallest that fits.
+    """
+
+    def __init__(self, sink: Sink | None, megapixels: float, factor: int | None = None) -> None:
+        self._sink, self._megapixels, self._given = sink, megapixels, factor
+        self.factor = 1
+
+    def begin(self, height: int, width: int) -> None:
+        """Make room, anew if memory ran out."""
+        self.factor = self._given or reduction((height, width), self._megapixels * 1e6)
+        self._kept = np.empty((-(-height // self.factor), -(-width // self.factor)), np.float16)
+        self._rest = np.empty((0, width), np.uint16)
+        self._row = 0
+        if self._sink is not None:
+            self._view = Shrinker(height, width, -(-max(height, width) // LARGEST))
+            self._sink.begin(height, width)
+
+    def sr(self, rows: np.ndarray) -> None:
+        """Keep super-resolved rows in the view."""
+        if self._sink is not None:
+            self._view.add(np.rint(rows * np.float32(255)).clip(0, 255).astype(np.uint8).transpose(1, 2, 0))
+            self._sink.sr(rows)
+
+    def segmentation(self, levels: np.ndarray, mask: np.ndarray, variance: np.ndarray | None) -> None:
+        """Keep segmented rows."""
+        if self._sink is not None:
+            self._sink.segmentation(levels, mask, variance)
+        waiting = np.concatenate([self._rest, levels])
+        whole = len(waiting) // self.factor * self.factor
+        self._keep(waiting[:whole])
+        self._rest = waiting[whole:].copy()
+
+    def probability(self) -> np.ndarray:
+        """(H, W) float16, after the last row."""
+        self._keep(self._rest)
+        self._rest = self._rest[:0]
+        return self._kept
+
+    def forget_probability(self) -> None:
+        """Give its memory back."""
+        self._kept = self._kept[:0].copy()
+
+    def view(self) -> np.ndarray:
+        """The super-resolved image, (H, W, 3) uint8, its sides at most `LARGEST`."""
+        return np.rint(self._view.result()).astype(np.uint8)
+
+    def _keep(self, levels: np.ndarray) -> None:
+        if len(levels):
+            rows = reduced(levels * np.float32(1 / LEVELS), self.factor)
+            self._kept[self._row : self._row + len(rows)] = rows
+            self._row += len(rows)
+
+
+class _Enlarged:
+    """Segments bicubic enlargements by the segmentor of a predictor."""
+
+    def __init__(self, predictor: Predictor, network: JointNetwork) -> None:
+        margin_sr, margin_segmentation = predictor.margins
+        self._sr = network.sr
+        self._predictor = Predictor(
+            network, threshold=predictor.threshold, tile=predictor.tile, margin_sr=margin_sr,
+            margin_segmentation=margin_segmentation, blend=predictor.blend, flips=predictor.flips,
+            precision=predictor.system.precision, device=str(predictor.system.device),
+            kernel="photograph" if network.segmentor.uses_kernel else "tile",
+        )  # fmt: skip
+
+    @classmethod
+    def of(cls, predictor: Predictor) -> _Enlarged | None:
+        """None if there is nothing to compare."""
+        network = predictor.system.network
+        if not predictor.system.serial or network.scale == 1 or isinstance(network.sr, Bicubic):
+            return None
+        enlarge = _WithKernel(network.scale) if network.segmentor.uses_kernel else Bicubic(network.scale)
+        return cls(predictor, JointNetwork(enlarge, network.segmentor, network.normalization))
+
+    def probability(
+        self, photograph: np.ndarray, outcome: Outcome, factor: int, folder: Path | None, tick: Callable[[float], None]
+    ) -> np.ndarray:
+        """Of the enlarged photograph, shrunken by ``factor``: float16."""
+        if isinstance(self._sr, _WithKernel):
+            kernel = torch.from_numpy(outcome.kernels.mean((0, 1), keepdims=True))
+            self._sr.kernel = kernel.to(self._predictor.system.device)
+        kept = Kept(None, np.inf, factor)
+        self._predictor.run(photograph, kept, folder, tick)
+        return kept.probability()
+
+
+class _WithKernel(Bicubic):
+    """Bicubic enlargement for a segmentor that sees a blur kernel: it gets the mean estimate of the photograph."""
+
+    estimates_kernel = True
+
+    def __init__(self, scale: int) -> None:
+        super().__init__(scale)
+        self.kernel: torch.Tensor | None = None
+
+    def forward(self, lr: torch.Tensor, kernel: torch.Tensor | None = None) -> SROutput:
+        """Interpolate ``lr`` (B, 3, h, w); the kernel is the one handed in, else `kernel`."""
+        return SROutput(super().forward(lr).sr, self.kernel.to(lr) if kernel is None else kernel)
+
+
+def report(
+    output: Path, records: Mapping[str, Mapping[str, Any]], measuring: Measuring, settings: Mapping[str, object]
+) -> None:
+    """Write ``report.html`` and ``cracks.csv`` on all records of an output folder that were measured or failed."""
+    entries = []
+    for name in sorted(records):
+        record = records[name]
+        results = record.get("results", {})
+        if record.get("error"):
+            entries.append(Entry(record, name))
+        elif "cracks" in record:
+            cracks = read_cracks(output / results["cracks"]) if "cracks" in results else []
+            files = {_FILES[kind]: results[kind] for kind in _FILES if kind in results}
+            entries.append(Entry(record, record["stem"], cracks, files))
+    write_report(output, entries, measuring, SIDES, settings)
+
+
+def _eight_bit(photograph: np.ndarray) -> np.ndarray:
+    if photograph.dtype == np.uint8:
+        return photograph
+    return np.rint(photograph * np.float32(255)).clip(0, 255).astype(np.uint8)

@@ -1,0 +1,353 @@
+"""csbsr-predict end to end: hard files, second runs, kills, what the README shows."""
+
+import csv
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from PIL.TiffImagePlugin import IFDRational
+
+from csbsr.cli import predict
+from csbsr.predict.folder import PARTIAL
+from tests.cli.inprocess import call, checkpoint
+
+KINDS = {"sr": "png", "probability": "png", "mask": "png", "overlay": "jpg", "consistency": "png"}
+README = Path(__file__).parents[2] / "README.md"
+
+
+def noise(height, width, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    return checkpoint(tmp_path_factory.mktemp("weights") / "w [1], ü.ckpt", threshold=0.52)
+
+
+def run(weights, source, output, *words):
+    """Run the command; its exit code."""
+    try:
+        call(predict.main, f"ckpt={weights}", f"input={source}", f"output={output}", "device=cpu", *words)
+    except SystemExit as stop:
+        return stop.code
+    return 0
+
+
+def files(root):
+    return sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
+
+
+def stamps(root):
+    return {path: path.stat().st_mtime_ns for path in root.rglob("*") if path.is_file() and "summary" not in path.name}
+
+
+def summary(root):
+    """Records by file, and the rows of the table."""
+    records = json.loads((root / "summary.json").read_text(encoding="utf-8"))["photographs"]
+    with (root / "summary.csv").open(encoding="utf-8", newline="") as table:
+        rows = {row["file"]: row for row in csv.DictReader(table)}
+    return {record["file"]: record for record in records}, rows
+
+
+@pytest.fixture(scope="module")
+def hard(tmp_path_factory):
+    """A folder with everything that goes wrong, and what should happen to it."""
+    root = tmp_path_factory.mktemp("hard") / "photographs"
+    (root / "north wall").mkdir(parents=True)
+    Image.fromarray(noise(30, 40)).save(root / "good.jpg", quality=95)
+    Image.fromarray(noise(30, 40, 1)).save(root / "north wall" / "good.jpg", quality=95)
+    (root / "text.jpg").write_text("not an image at all")
+    (root / "truncated.jpg").write_bytes((root / "good.jpg").read_bytes()[:1200])
+    (root / "empty.png").write_bytes(b"")
+    Image.fromarray(noise(1, 1)).save(root / "one.png")
+    Image.fromarray(np.random.default_rng(0).integers(0, 65536, (20, 28)).astype(np.uint16)).save(root / "grey16.tiff")
+    Image.fromarray(np.dstack([noise(20, 28), noise(20, 28)[..., 0]]), "RGBA").save(root / "alpha.png")
+    turned = Image.fromarray(noise(20, 48))
+    exif = turned.getexif()
+    exif[274] = 6
+    exif[0x8825] = {1: "N", 2: (IFDRational(52), IFDRational(30), IFDRational(0)), 3: "W", 4: (1.0, 15.0, 0.0)}
+    exif[0x8769] = {0x9003: "2024:05:03 12:30:01"}
+    turned.save(root / "turned.jpg", exif=exif, quality=95)
+    Image.fromarray(noise(12, 16)).save(root / "a b, [c] (d)=e ü 日本.png")
+    (root / "notes.txt").write_text("left alone")
+    return root
+
+
+@pytest.fixture(scope="module")
+def results(hard, weights, tmp_path_factory):
+    output = tmp_path_factory.mktemp("results") / "out, [1]"
+    return output, run(weights, hard, output)
+
+
+GOOD = [
+    "a b, [c] (d)=e ü 日本.png",
+    "alpha.png",
+    "good.jpg",
+    "grey16.tiff",
+    "north wall/good.jpg",
+    "one.png",
+    "turned.jpg",
+]
+BAD = {"empty.png": "an empty file", "text.jpg": "no image", "truncated.jpg": "damaged or truncated"}
+
+
+def test_every_file_gets_what_it_should(results):
+    output, code = results
+    assert code == predict.SOME_FAILED
+    records, rows = summary(output)
+    assert {name for name, record in records.items() if record["status"] == "done"} == set(GOOD)
+    assert {name for name, record in records.items() if record["status"] == "failed"} == set(BAD)
+    for name, text in BAD.items():
+        assert text in records[name]["error"]
+        assert rows[name]["error"] == records[name]["error"]
+        assert "results" not in records[name]
+    expected = [f"{Path(name).with_suffix('').as_posix()}_{kind}.{end}" for name in GOOD for kind, end in KINDS.items()]
+    assert files(output) == sorted([*expected, "summary.csv", "summary.json"])
+    assert set(rows) == set(records)
+
+
+def test_sizes_and_kinds(results, hard):
+    output, _ = results
+    records, _ = summary(output)
+    sizes = {"good.jpg": (40, 30), "one.png": (1, 1), "turned.jpg": (20, 48), "grey16.tiff": (28, 20)}
+    for name, (width, height) in sizes.items():
+        record = records[name]
+        assert (record["width"], record["height"]) == (width, height)
+        assert (record["result_width"], record["result_height"]) == (4 * width, 4 * height)
+        modes = {"sr": "RGB", "probability": "I;16", "mask": "L", "overlay": "RGB", "consistency": "L"}
+        for kind, file in record["results"].items():
+            with Image.open(output / file) as image:
+                image.load()
+                assert image.mode == modes[kind]
+                assert image.size == ((width, height) if kind == "consistency" else (4 * width, 4 * height))
+
+
+def test_the_mask_is_the_probability_above_the_recommended_threshold(results):
+    output, _ = results
+    record = summary(output)[0]["good.jpg"]
+    probability, mask = (np.asarray(Image.open(output / f"good_{kind}.png")) for kind in ("probability", "mask"))
+    assert record["threshold"] == 0.52
+    assert set(np.unique(mask)) <= {0, 255}
+    np.testing.assert_array_equal(mask > 0, probability / 65535 > 0.52)
+    assert record["crack_share"] == pytest.approx((mask > 0).mean(), rel=1e-3)
+    assert record["crack_share"] > 0
+
+
+def test_place_time_and_orientation(results):
+    record = summary(results[0])[0]["turned.jpg"]
+    assert (record["orientation"], record["taken"]) == (6, "2024-05-03T12:30:01")
+    assert (record["latitude"], record["longitude"]) == (52.5, -1.25)
+    row = summary(results[0])[1]["turned.jpg"]
+    assert (row["latitude"], row["longitude"], row["orientation"]) == ("52.5", "-1.25", "6")
+
+
+def test_the_summary_tells_how_it_was_made(results, weights):
+    about = json.loads((results[0] / "summary.json").read_text())["run"]
+    assert f"ckpt={weights}" in " ".join(about["command"].split("'"))
+    assert len(about["weights"]["sha256"]) == 64
+    assert "torch" in about["versions"]
+
+
+def test_a_second_run_skips_what_is_done(results, hard, weights, capsys):
+    output, _ = results
+    before = stamps(output)
+    assert run(weights, hard, output) == predict.SOME_FAILED
+    assert "10 photographs, 7 of them done already" in capsys.readouterr().out
+    assert stamps(output) == before
+
+
+@pytest.fixture
+def two(tmp_path):
+    root = tmp_path / "in"
+    root.mkdir()
+    for index in range(2):
+        Image.fromarray(noise(16, 20, index)).save(root / f"{index}.png")
+    return root
+
+
+def test_what_makes_a_photograph_be_done_again(two, weights, tmp_path):
+    output = tmp_path / "out"
+    assert run(weights, two, output, "save=mask,sr") == 0
+    first = stamps(output)
+    assert {path.name for path in first} == {"0_mask.png", "0_sr.png", "1_mask.png", "1_sr.png"}
+
+    (output / "0_sr.png").unlink()  # a missing result
+    Image.fromarray(noise(16, 20, 7)).save(two / "1.png")  # another photograph under the name
+    assert run(weights, two, output, "save=mask,sr") == 0
+    second = stamps(output)
+    assert all(second[path] != first[path] for path in first)
+
+    assert run(weights, two, output, "save=mask") == 0  # less than there is
+    assert stamps(output) == second
+    assert run(weights, two, output, "save=overlay") == 0  # more than there is
+    third = stamps(output)
+    assert all(third[path] == second[path] for path in second)
+    assert set(summary(output)[0]["0.png"]["results"]) == {"mask", "sr", "overlay"}
+    assert run(weights, two, output, "save=mask,overlay", "overwrite=true") == 0
+    assert stamps(output)[output / "0_mask.png"] != third[output / "0_mask.png"]
+
+
+def test_results_of_other_settings_are_not_replaced_unasked(two, weights, tmp_path, capsys):
+    output = tmp_path / "out"
+    assert run(weights, two, output, "save=mask") == 0
+    before = stamps(output)
+    assert run(weights, two, output, "save=mask", "threshold=0.4") == 1
+    assert re.search(r"threshold 0\.52, now 0\.4.*overwrite=true", capsys.readouterr().err)
+    assert stamps(output) == before
+    assert run(weights, two, output, "save=mask", "threshold=0.4", "overwrite=true") == 0
+    assert summary(output)[1]["0.png"]["threshold"] == "0.4"
+
+
+def test_files_of_others_are_not_replaced_unasked(two, weights, tmp_path, capsys):
+    output = tmp_path / "out"
+    output.mkdir()
+    (output / "1_mask.png").write_text("drawn by hand")
+    assert run(weights, two, output, "save=mask") == 1
+    assert "1_mask.png is there already" in capsys.readouterr().err
+    assert files(output) == ["1_mask.png"]
+    assert run(weights, two, output, "save=mask", "overwrite=true") == 0
+    assert Image.open(output / "1_mask.png").size == (80, 64)
+
+
+def test_a_photograph_that_breaks_later_keeps_its_results(two, weights, tmp_path):
+    output = tmp_path / "out"
+    assert run(weights, two, output, "save=mask") == 0
+    before = stamps(output)
+    (two / "0.png").write_bytes(b"")
+    assert run(weights, two, output, "save=mask") == predict.SOME_FAILED
+    assert stamps(output) == before
+    assert summary(output)[0]["0.png"]["results"] == {"mask": "0_mask.png"}
+    Image.fromarray(noise(16, 20, 5)).save(two / "0.png")
+    assert run(weights, two, output, "save=mask") == 0
+
+
+def test_an_output_that_cannot_be_written(two, weights, tmp_path, capsys, monkeypatch):
+    (tmp_path / "file").write_text("no folder")
+    assert run(weights, two, tmp_path / "file" / "out") == 1
+    assert re.search(r"output: .*file.* cannot be written \(Not a directory\)", capsys.readouterr().err)
+    locked = tmp_path / "locked"
+    locked.mkdir()
+    locked.chmod(0o500)
+    if not os.access(locked, os.W_OK):  # root may write anywhere
+        assert run(weights, two, locked) == 1
+        assert "cannot be written (Permission denied)" in capsys.readouterr().err
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("csbsr.predict.png.PngWriter.write", full)
+    assert run(weights, two, tmp_path / "out") == 1
+    assert "No space left on device" in capsys.readouterr().err
+    assert files(tmp_path / "out") == ["summary.csv"]
+
+
+def test_another_program_in_the_folder(two, weights, tmp_path, capsys):
+    fcntl = pytest.importorskip("fcntl")
+    (tmp_path / "out" / PARTIAL).mkdir(parents=True)
+    with (tmp_path / "out" / PARTIAL / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert run(weights, two, tmp_path / "out") == 1
+    assert "another csbsr-predict is writing" in capsys.readouterr().err
+    assert run(weights, two, tmp_path / "out") == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["save=mask,shadow"], "save: expected some of sr, probability, mask"),
+        (["save=uncertainty"], "add flips=2 or flips=4"),
+        (["kernel=photograph"], "this network estimates no blur kernel"),
+        (["threshold=2"], "threshold: expected a number between 0 and 1, got 2"),
+        (["input=/nowhere/at/all"], "no file or folder /nowhere/at/all"),
+        (["ckpt=/nowhere/x.ckpt"], "no file /nowhere/x.ckpt"),
+    ],
+)
+def test_bad_words(two, weights, tmp_path, capsys, words, message):
+    assert run(weights, two, tmp_path / "out", *words) == 1
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_missing_words(capsys):
+    with pytest.raises(SystemExit):
+        call(predict.main)
+    assert "csbsr-predict ckpt=<file> input=<photographs> output=<folder>" in capsys.readouterr().err
+
+
+def test_relative_paths_patterns_and_uncertainty(two, weights, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert run(weights, "in/[1-9]*.png", "out", "save=[mask,uncertainty]", "flips=2") == 0
+    assert files(tmp_path / "out") == ["1_mask.png", "1_uncertainty.png", "summary.csv", "summary.json"]
+    uncertainty = np.asarray(Image.open(tmp_path / "out" / "1_uncertainty.png"))
+    assert uncertainty.dtype == np.uint16
+    assert 0 < uncertainty.max() < 65535
+    assert files(tmp_path)[0].startswith("in/")  # nothing of Hydra's beside
+
+
+def broken(root):
+    """Files under ``root`` that are not whole."""
+    found = []
+    for path in root.rglob("*"):
+        if PARTIAL in path.parts or not path.is_file() or path.name.endswith(".partial"):
+            continue
+        try:
+            if path.suffix in (".png", ".jpg"):
+                Image.open(path).load()
+            elif path.suffix == ".json":
+                json.loads(path.read_text())
+        except Exception:
+            found.append(path)
+    return found
+
+
+def test_killed_at_any_moment_it_goes_on(weights, tmp_path):
+    source, output = tmp_path / "in", tmp_path / "out"
+    source.mkdir()
+    for index in range(40):
+        Image.fromarray(noise(48, 64, index)).save(source / f"{index:02d}.png")
+    command = [sys.executable, "-c", "from csbsr.cli.predict import main; main()", f"ckpt={weights}", f"input={source}",
+               f"output={output}", "device=cpu", "tile=128", "margin_segmentation=32"]  # fmt: skip
+    generator = np.random.default_rng(0)
+    done = []
+    for _ in range(3):
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        start, goal = time.time(), (done[-1] if done else 0) + int(generator.integers(1, 6))
+        while process.poll() is None and time.time() - start < 200:
+            if len(list(output.glob("*_sr.png"))) >= goal:
+                time.sleep(generator.random() * 0.1)
+                break
+            time.sleep(0.002)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        assert not broken(output)
+        done.append(len(list(output.glob("*_sr.png"))))
+    whole = {path: stamp for path, stamp in stamps(output).items() if PARTIAL not in path.parts}
+    assert done[0] < done[2] < 40  # each start went on, none had finished
+    assert subprocess.run(command, capture_output=True).returncode == 0
+    after = stamps(output)
+    assert len(after) == 40 * len(KINDS)
+    changed = {path.name.split("_")[0] for path, stamp in whole.items() if after[path] != stamp}
+    assert len(changed) <= 1  # the photograph whose files were being moved
+    assert not broken(output)
+    assert not (output / PARTIAL).exists()
+    assert len(summary(output)[0]) == 40
+
+
+def test_the_lines_of_the_readme(weights, tmp_path, monkeypatch):
+    block = re.search(r"```python\n(from csbsr\.predict import Predictor.*?)```", README.read_text(), re.S)
+    if block is None:
+        pytest.fail("README.md: no example of csbsr.predict.Predictor")
+    (tmp_path / "best.ckpt").write_bytes(weights.read_bytes())
+    Image.fromarray(noise(20, 30)).save(tmp_path / "bridge.jpg")
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    exec(block.group(1), names)
+    assert names["result"].mask.shape == (80, 120)
