@@ -123,7 +123,7 @@ def test_the_quick_recipe_leaves_an_experiment_what_it_is(experiment):
     )
     assert choices["phases"] == ("quick" if own["phases"] == "paper" else own["phases"])
     schedule = build(plain(config.phases))
-    assert schedule.total_steps == config.steps == 2000
+    assert schedule.total_steps == config.steps == 2400
     assert schedule.phases[-1].segments
     assert schedule.joint_start <= config.steps * 0.55
     assert len(schedule.phases) == len(config.phases.phases)

@@ -25,7 +25,7 @@ def stems(found):
 def test_a_folder_with_its_sub_folders(tree, tmp_path):
     found = find(tree, tmp_path / "out")
     assert stems(found) == ["B", "a", "wall [1], ü/d e", "wall/a", "wall/c"]
-    assert [photograph.name for photograph in found.photographs][0] == "B.TIFF"
+    assert next(photograph.name for photograph in found.photographs) == "B.TIFF"
     assert found.others == ["notes.txt"]
 
 

@@ -259,7 +259,7 @@ def test_on_a_cpu_the_need_is_estimated_first(monkeypatch, caplog):
     assert predictor.memory_needed(photograph.shape[:2]) <= smaller / 0.79
     assert "GB needed" in caplog.text
     monkeypatch.setattr("csbsr.predict.predictor.available_memory", lambda: 1000)
-    with pytest.raises(ValueError, match="300 pixels needs about .* close other programs"):
+    with pytest.raises(ValueError, match=r"300 pixels needs about .* close other programs"):
         predictor.predict(photograph)
 
 
