@@ -5,7 +5,7 @@
 set -euo pipefail
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 out="$PWD/quickstart/$(date +%Y-%m-%d_%H-%M-%S)"
-. "$here/environment.sh"
+. "$here/environment.sh" ""  # an argument of its own: it would see this script's otherwise
 echo "== training a compact system on generated cracks (minutes on two cores)"
 csbsr-train recipe=quick output="$out/train" "$@"
 echo "== evaluating it on generated test images"
