@@ -19,7 +19,11 @@ from csbsr.cli import predict
 from csbsr.predict.folder import PARTIAL
 from tests.cli.inprocess import call, checkpoint
 
-KINDS = {"sr": "png", "probability": "png", "mask": "png", "overlay": "jpg", "consistency": "png"}
+KINDS = {
+    "sr": "png", "probability": "png", "mask": "png", "overlay": "jpg", "consistency": "png", "widths": "jpg",
+    "cracks": "csv",
+}  # fmt: skip
+WHOLE = ["cracks.csv", "report.html", "summary.csv", "summary.json"]  # on all photographs
 README = Path(__file__).parents[2] / "README.md"
 
 
@@ -42,11 +46,12 @@ def run(weights, source, output, *words):
 
 
 def files(root):
-    return sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
+    found = sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
+    return [name for name in found if not name.startswith("pictures/")]
 
 
 def stamps(root):
-    return {path: path.stat().st_mtime_ns for path in root.rglob("*") if path.is_file() and "summary" not in path.name}
+    return {root / name: (root / name).stat().st_mtime_ns for name in files(root) if name not in WHOLE}
 
 
 def summary(root):
@@ -110,7 +115,7 @@ def test_every_file_gets_what_it_should(results):
         assert rows[name]["error"] == records[name]["error"]
         assert "results" not in records[name]
     expected = [f"{Path(name).with_suffix('').as_posix()}_{kind}.{end}" for name in GOOD for kind, end in KINDS.items()]
-    assert files(output) == sorted([*expected, "summary.csv", "summary.json"])
+    assert files(output) == sorted([*expected, *WHOLE])
     assert set(rows) == set(records)
 
 
@@ -122,8 +127,10 @@ def test_sizes_and_kinds(results, hard):
         record = records[name]
         assert (record["width"], record["height"]) == (width, height)
         assert (record["result_width"], record["result_height"]) == (4 * width, 4 * height)
-        modes = {"sr": "RGB", "probability": "I;16", "mask": "L", "overlay": "RGB", "consistency": "L"}
+        modes = {"sr": "RGB", "probability": "I;16", "mask": "L", "overlay": "RGB", "consistency": "L", "widths": "RGB"}
         for kind, file in record["results"].items():
+            if kind == "cracks":
+                continue
             with Image.open(output / file) as image:
                 image.load()
                 assert image.mode == modes[kind]
@@ -285,7 +292,7 @@ def test_missing_words(capsys):
 def test_relative_paths_patterns_and_uncertainty(two, weights, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert run(weights, "in/[1-9]*.png", "out", "save=[mask,uncertainty]", "flips=2") == 0
-    assert files(tmp_path / "out") == ["1_mask.png", "1_uncertainty.png", "summary.csv", "summary.json"]
+    assert files(tmp_path / "out") == ["1_mask.png", "1_uncertainty.png", *WHOLE]
     uncertainty = np.asarray(Image.open(tmp_path / "out" / "1_uncertainty.png"))
     assert uncertainty.dtype == np.uint16
     assert 0 < uncertainty.max() < 65535

@@ -15,9 +15,12 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from csbsr.cli import build as make
 from csbsr.cli.config import literal_paths, run, show_version, unquoted
+from csbsr.cli.measuring import measuring_of
 from csbsr.predict import Predictor
 from csbsr.predict.folder import Counts, Job
+from csbsr.predict.inspector import Inspector
 from csbsr.predict.photographs import Photograph
+from csbsr.report.inspection_files import REPORT
 from csbsr.report.runcard import file_hash, run_card
 
 log = logging.getLogger("csbsr")
@@ -62,6 +65,7 @@ def predict(config: DictConfig) -> None:
             raise ValueError(
                 f"{key}: expected {meaning}: csbsr-predict ckpt=<file> input=<photographs> output=<folder>"
             )
+    measuring = measuring_of(config) if config.measure else None
     options = {key: config[key] for key in OPTIONS}
     predictor = Predictor.load(config.ckpt, trusted=tuple(config.trusted), **options)
     network = predictor.system.network
@@ -76,6 +80,10 @@ def predict(config: DictConfig) -> None:
         {key: value for key, value in network.card.items() if key not in ("network", "config")},
         date=datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
     )
+    inspector = None
+    if measuring is not None:
+        shown = {"checkpoint": config.ckpt, "network": make.describe(network), "threshold": predictor.threshold}
+        inspector = Inspector(predictor, measuring, config.compare_bicubic, {**shown, "date": card["date"]})
     job = Job(
         predictor,
         config.input,
@@ -84,6 +92,7 @@ def predict(config: DictConfig) -> None:
         weights=file_hash(config.ckpt) or str(config.ckpt),
         overwrite=config.overwrite,
         about={"run": card},
+        inspector=inspector,
     )
     recommended = network.card.get("recommended_threshold") is not None
     origin = "given" if config.threshold else "recommended by the checkpoint" if recommended else "no recommendation"
@@ -101,6 +110,8 @@ def predict(config: DictConfig) -> None:
     if counts.flagged:
         log.info("note     %d flagged: the super-resolved image does not explain the photograph", counts.flagged)
     log.info("summary  %s", Path(config.output) / "summary.csv")
+    if inspector is not None:
+        log.info("report   %s", Path(config.output) / REPORT)
     if counts.failed:
         raise SystemExit(SOME_FAILED)
 

@@ -10,9 +10,12 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 from PIL import Image
 
 from csbsr.data.reading import read_image
+from csbsr.predict.inspector import KINDS as MEASURED_KINDS
+from csbsr.predict.inspector import Inspector
 from csbsr.predict.metadata import read_metadata
 from csbsr.predict.photographs import Photograph, find
 from csbsr.predict.predictor import Predictor
@@ -50,6 +53,7 @@ class Job:
         weights: hash or name of the weights, to tell results of other weights apart.
         overwrite: do again what is done, and replace files of other origin.
         about: description of the run, for ``summary.json``.
+        inspector: measures the cracks and writes the report; None does without.
 
     Attributes:
         photographs: all that ``source`` means.
@@ -71,9 +75,11 @@ class Job:
         weights: str,
         overwrite: bool = False,
         about: Mapping[str, Any] | None = None,
+        inspector: Inspector | None = None,
     ) -> None:
         self.predictor, self.output, self.about = predictor, Path(output), dict(about or {})
-        self.kinds = kinds_of(save, predictor)
+        self.inspector = inspector
+        self.kinds = kinds_of(save, predictor, inspector)
         self.settings = {
             "weights": weights,
             "threshold": predictor.threshold,
@@ -113,6 +119,8 @@ class Job:
                         say(_line(record))
                 finally:
                     self.summary.write_table()
+                    if self.inspector is not None:
+                        self.inspector.report(self.output, self.summary.records)
         except OSError as error:
             raise ValueError(
                 f"output: {error.filename or self.output} cannot be written ({error.strerror or error}); choose "
@@ -137,15 +145,13 @@ class Job:
             record |= {"width": image.shape[1], "height": image.shape[0], "threshold": self.predictor.threshold}
             files = Files(self.output / photograph.stem, self.kinds, partial)
             try:
-                outcome = self.predictor.run(image, files, partial, lambda share: tick(photograph, share))
-                files.complete(outcome)
-                record |= numbers_of(outcome)
+                record |= self._predicted(photograph, image, files, partial, lambda share: tick(photograph, share))
                 record |= {
                     "status": DONE,
                     "tile": self.predictor.tile,
                     "seconds": round(time.perf_counter() - start, 1),
                     "results": self._results(photograph),
-                    "settings": self.settings,
+                    "settings": self._settings(photograph),
                     "source": _source(photograph.path),
                 }
                 if all(earlier.get(key) == record[key] for key in ("settings", "source")):
@@ -166,12 +172,35 @@ class Job:
             self.summary.put(record, self.about)
         return record
 
+    def _predicted(
+        self, photograph: Photograph, image: np.ndarray, files: Files, partial: Path, tick: Callable[[float], None]
+    ) -> dict[str, Any]:
+        """Predict and measure one photograph; what its record tells of the results."""
+        inspector = self.inspector
+        if inspector is None:
+            outcome = self.predictor.run(image, files, partial, tick)
+            files.complete(outcome)
+            return numbers_of(outcome)
+        share, kept = inspector.share(image.shape), inspector.rows(files)
+        outcome = self.predictor.run(image, kept, partial, lambda done: tick(share * done))
+        files.complete(outcome)
+        places = {kind: files.temporary(kind) for kind in MEASURED_KINDS if kind in self.kinds}
+        return numbers_of(outcome) | inspector.measure(
+            photograph.name, photograph.stem, self.output, image, kept, outcome, places, partial,
+            lambda done: tick((1 - share) * done),
+        )  # fmt: skip
+
+    def _settings(self, photograph: Photograph) -> dict[str, Any]:
+        """What the results of a photograph hang on."""
+        measuring = {} if self.inspector is None else self.inspector.settings(photograph.name)
+        return {**self.settings, **measuring}
+
     def _is_done(self, photograph: Photograph) -> bool:
         record = self.summary.records.get(photograph.name, {})
         wanted = self._results(photograph)
         return (
             record.get("status") == DONE
-            and record["settings"] == self.settings
+            and self._settings(photograph).items() <= record["settings"].items()
             and record["source"] == _source(photograph.path)
             and wanted.items() <= record["results"].items()
             and all((self.output / file).is_file() for file in wanted.values())
@@ -188,15 +217,19 @@ class Job:
                     f"output: {self.output / foreign[0]} is there already and not in the folder's summary; choose "
                     "another folder, or overwrite=true to replace it"
                 )
-            earlier = self.summary.records.get(photograph.name, {}).get("settings", self.settings)
-            changed = [key for key, value in self.settings.items() if earlier.get(key) != value]
+            now = self._settings(photograph)
+            earlier = self.summary.records.get(photograph.name, {}).get("settings", now)
+            changed = [key for key, value in now.items() if earlier.get(key) != value]
             if there and changed:
-                was = ", ".join(
-                    f"{key} {_short(earlier.get(key))}, now {_short(self.settings[key])}" for key in changed
-                )
+                was = ", ".join(f"{key} {_short(earlier.get(key))}, now {_short(now[key])}" for key in changed)
                 raise ValueError(
                     f"output: {self.output} holds results of other settings ({was}); choose another folder, or "
                     "overwrite=true to replace them"
+                    + (
+                        ""
+                        if set(changed) & set(self.settings)
+                        else f"; csbsr-measure input={self.output} only measures"
+                    )
                 )
 
     def _results(self, photograph: Photograph) -> dict[str, str]:
@@ -229,8 +262,8 @@ class Job:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-def kinds_of(save: Collection[str], predictor: Predictor) -> list[str]:
-    """The kinds to write of those asked for: all that this network has.
+def kinds_of(save: Collection[str], predictor: Predictor, inspector: Inspector | None = None) -> list[str]:
+    """The kinds to write of those asked for: all that this network has, and measurements with an ``inspector``.
 
     Raises:
         ValueError: an unknown kind, or the uncertainty without flips.
@@ -241,6 +274,7 @@ def kinds_of(save: Collection[str], predictor: Predictor) -> list[str]:
     if "uncertainty" in save and predictor.flips == 1:
         raise ValueError("save: uncertainty is the variance over flips; add flips=2 or flips=4")
     absent = {"kernel": not predictor.system.estimates_kernel, "consistency": not predictor.system.comparable}
+    absent |= dict.fromkeys(MEASURED_KINDS, inspector is None)
     return [kind for kind in KINDS if kind in save and not absent.get(kind)]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,18 +43,32 @@ class Inspector:
     Args:
         predictor: what runs.
         measuring: how cracks are measured.
-        compare: also segment the photograph's bicubic enlargement by the same segmentor and measure that.  A network
-            without a segmentor of its own (DSRL), or that enlarges bicubically itself, has nothing to compare.
+        compare: also segment the photograph's bicubic enlargement by the same segmentor and measure that: always
+            (True), never (False), or where the prediction is measured unshrunken (``auto``).  A network without a
+            segmentor of its own (DSRL), or that enlarges bicubically itself, has nothing to compare.
+        about: of the run, for the report, by name.
+
+    Raises:
+        ValueError: ``compare`` is none of these.
     """
 
-    def __init__(self, predictor: Predictor, measuring: Measuring, compare: bool = True) -> None:
-        self.predictor, self.measuring = predictor, measuring
+    def __init__(
+        self,
+        predictor: Predictor,
+        measuring: Measuring,
+        compare: bool | str = "auto",
+        about: Mapping[str, object] | None = None,
+    ) -> None:
+        if compare not in (True, False, "auto"):
+            raise ValueError(f"compare_bicubic: expected true, false or auto, got {compare!r}")
+        self.predictor, self.measuring, self.compare, self.about = predictor, measuring, compare, dict(about or {})
         self._bicubic = _Enlarged.of(predictor) if compare else None
 
-    @property
-    def share(self) -> float:
-        """Of the work of a photograph that is its prediction."""
-        return 1.0 if self._bicubic is None else _SHARE
+    def share(self, shape: Sequence[int]) -> float:
+        """Of the work on a photograph of ``shape`` (h, w, …) that is its prediction."""
+        sides = tuple(side * self.predictor.scale for side in shape[:2])
+        factor = reduction(sides, self.measuring.megapixels * 1e6)
+        return _SHARE if self._compares(factor) else 1.0
 
     def settings(self, name: str) -> dict[str, Any]:
         """What a photograph's measurement hangs on, to tell results of other settings apart."""
@@ -67,7 +81,7 @@ class Inspector:
             "spur": options.spur,
             "hole": options.hole,
             "megapixels": options.megapixels,
-            "compare_bicubic": self._bicubic is not None,
+            "compare_bicubic": self.compare,
         }
 
     def rows(self, sink: Sink) -> Kept:
@@ -111,12 +125,30 @@ class Inspector:
             write_whole(places["widths"], widths)
         if "cracks" in places:
             write_text(places["cracks"], self.measuring.crack_table(measurement, name))
-        if self._bicubic is not None:
+        if self._compares(kept.factor):
             del measurement, widths
             enlarged = self._bicubic.probability(photograph, outcome, kept.factor, folder, tick)
             found = self.measuring.measure(name, enlarged, threshold, scale / kept.factor)
             record |= self.measuring.row(found, BICUBIC)
         return record
+
+    def report(self, output: Path, records: Mapping[str, Mapping[str, Any]]) -> None:
+        """Write ``report.html`` and ``cracks.csv`` on all records of a folder that were measured or failed."""
+        entries = []
+        for name in sorted(records):
+            record = records[name]
+            results = record.get("results", {})
+            if record.get("error"):
+                entries.append(Entry(record, name))
+            elif "cracks" in record:
+                cracks = read_cracks(output / results["cracks"]) if "cracks" in results else []
+                files = {_FILES[kind]: results[kind] for kind in _FILES if kind in results}
+                entries.append(Entry(record, record["stem"], cracks, files))
+        if entries:
+            write_report(output, entries, self.measuring, SIDES, self.about)
+
+    def _compares(self, factor: int) -> bool:
+        return self._bicubic is not None and (self.compare is True or factor == 1)
 
 
 class Kept:
@@ -224,23 +256,6 @@ class _WithKernel(Bicubic):
     def forward(self, lr: torch.Tensor, kernel: torch.Tensor | None = None) -> SROutput:
         """Interpolate ``lr`` (B, 3, h, w); the kernel is the one handed in, else `kernel`."""
         return SROutput(super().forward(lr).sr, self.kernel.to(lr) if kernel is None else kernel)
-
-
-def report(
-    output: Path, records: Mapping[str, Mapping[str, Any]], measuring: Measuring, settings: Mapping[str, object]
-) -> None:
-    """Write ``report.html`` and ``cracks.csv`` on all records of an output folder that were measured or failed."""
-    entries = []
-    for name in sorted(records):
-        record = records[name]
-        results = record.get("results", {})
-        if record.get("error"):
-            entries.append(Entry(record, name))
-        elif "cracks" in record:
-            cracks = read_cracks(output / results["cracks"]) if "cracks" in results else []
-            files = {_FILES[kind]: results[kind] for kind in _FILES if kind in results}
-            entries.append(Entry(record, record["stem"], cracks, files))
-    write_report(output, entries, measuring, SIDES, settings)
 
 
 def _eight_bit(photograph: np.ndarray) -> np.ndarray:

@@ -13,6 +13,7 @@ from typing import Any
 from csbsr.predict.consistency import Consistency, flagged, kernel_shape
 from csbsr.predict.metadata import METADATA
 from csbsr.predict.passes import Outcome
+from csbsr.report.inspection_files import MEASURED, MEASURED_BICUBIC
 
 JSON, CSV = "summary.json", "summary.csv"
 DONE, FAILED = "done", "failed"
@@ -20,7 +21,7 @@ DONE, FAILED = "done", "failed"
 COLUMNS = (
     "file", "status", "error", "width", "height", "result_width", "result_height", "threshold", "crack_share",
     "blur_sigma_1", "blur_sigma_2", "blur_theta", "consistency", "consistency_cracks", "consistency_flag", "tile",
-    "seconds", *METADATA,
+    "seconds", "reduced", *MEASURED, *MEASURED_BICUBIC, *METADATA,
 )  # fmt: skip
 
 

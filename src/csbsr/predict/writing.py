@@ -23,6 +23,8 @@ KINDS = {
     "kernel": ".png",
     "consistency": ".png",
     "uncertainty": ".png",
+    "widths": ".jpg",
+    "cracks": ".csv",
 }
 #: Longest side of the overlay; a larger image is shrunk by a whole factor.
 OVERLAY_SIDE = 4096
@@ -58,7 +60,7 @@ class Files:
         self.abandon()
         for kind, channels, bits in (("sr", 3, 8), ("probability", 1, 16), ("mask", 1, 8), ("uncertainty", 1, 16)):
             if kind in self.kinds:
-                self._writers[kind] = PngWriter(self._temporary(kind), height, width, channels, bits)
+                self._writers[kind] = PngWriter(self.temporary(kind), height, width, channels, bits)
         if "overlay" in self.kinds:
             factor = -(-max(height, width) // OVERLAY_SIDE)
             self._preview = Shrinker(height, width, factor)
@@ -91,18 +93,18 @@ class Files:
             writer.close()
         if self._preview is not None:
             picture = overlay(self._preview.result() / np.float32(255), self._cracks.result())
-            Image.fromarray(picture).save(self._temporary("overlay"), quality=90)
+            Image.fromarray(picture).save(self.temporary("overlay"), quality=90)
         if "kernel" in self.kinds:
-            Image.fromarray(kernel_sheet(outcome.kernels)).save(self._temporary("kernel"))
+            Image.fromarray(kernel_sheet(outcome.kernels)).save(self.temporary("kernel"))
         if "consistency" in self.kinds:
-            Image.fromarray(consistency_picture(outcome.consistency.map)).save(self._temporary("consistency"))
+            Image.fromarray(consistency_picture(outcome.consistency.map)).save(self.temporary("consistency"))
 
     def move(self) -> None:
         """Move the complete files to their places."""
         for kind, place in self.places.items():
             place.parent.mkdir(parents=True, exist_ok=True)
-            _to_disk(self._temporary(kind))
-            os.replace(self._temporary(kind), place)
+            _to_disk(self.temporary(kind))
+            os.replace(self.temporary(kind), place)
 
     def abandon(self) -> None:
         """Close and remove what is unfinished."""
@@ -110,9 +112,10 @@ class Files:
             writer.abandon()
         self._writers = {}
         for kind in self.kinds:
-            self._temporary(kind).unlink(missing_ok=True)
+            self.temporary(kind).unlink(missing_ok=True)
 
-    def _temporary(self, kind: str) -> Path:
+    def temporary(self, kind: str) -> Path:
+        """Where a file grows.  Those of measurements are written there by others, before `move`."""
         return self.partial / f"{kind}{KINDS[kind]}"
 
 
