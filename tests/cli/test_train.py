@@ -195,6 +195,9 @@ def test_evaluation_uses_the_data_of_the_checkpoint(six_steps, tmp_path):
         (["steps=0"], r"total_steps: expected at least 1"),
         (["data.batch_size=100"], r"batch"),
         (["segmentor.blur_skip=sideways"], r"blur_skip"),
+        (["data.batch_size=six"], r"data\.batch_size: expected a number, such as \d+, got 'six'"),
+        (["data.fixed_draws=perhaps"], r"data\.fixed_draws: expected true or false, got 'perhaps'"),
+        (["loss=base"], r"loss: base is what the options share; expected one of bce, "),
     ],
 )
 def test_bad_input_is_named_and_leaves_nothing(words, message, tmp_path, capsys):

@@ -86,6 +86,16 @@ def test_millimetres_are_those_of_the_photograph_divided_by_the_scale(tmp_path):
     assert sum(shares) == pytest.approx(1)
 
 
+@pytest.mark.parametrize(("megapixels", "factor"), [(64, 1), (0.02, 2), (0.005, 4)])
+def test_specks_are_told_by_their_pixels_of_the_photograph(megapixels, factor, tmp_path):
+    image = photograph()
+    image[5:8, 5:10] = 0  # fifteen pixels
+    image[50:54, 5:9] = 0  # sixteen
+    predictor = Predictor(JointNetwork(Blocks(), Dark(), "none"), **TILE)
+    record, _ = inspected(predictor, image, tmp_path, Measuring(min_pixels=16, megapixels=megapixels))
+    assert (record["reduced"], record["cracks"]) == (factor, 2)
+
+
 def test_what_super_resolution_changed_is_seen(tmp_path):
     predictor = Predictor(JointNetwork(Blocks(wider=3), Dark(), "none"), **TILE)
     record, _ = inspected(predictor, photograph(5), tmp_path)

@@ -19,6 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 import csbsr
+from csbsr.cli.config import check_words
 from csbsr.joint import build
 from csbsr.training.module import NonFiniteLoss
 
@@ -115,6 +116,7 @@ def friendly(task: Callable[[DictConfig], Any]) -> Callable[[DictConfig], Any]:
         ours = (folder / ".hydra").is_dir()  # else Hydra was told to leave no records, and this may be anyone's
         new = ours and all(path.name == ".hydra" or path.suffix == ".log" for path in folder.iterdir())
         try:
+            check_words(HydraConfig.get().overrides.task, HydraConfig.get().job.config_name)
             return task(config)
         except (ValueError, FileNotFoundError, NonFiniteLoss, torch.OutOfMemoryError) as error:
             if HydraConfig.get().mode.name == "MULTIRUN":

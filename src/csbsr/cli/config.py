@@ -8,6 +8,7 @@ from pathlib import Path
 
 import hydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import OmegaConf
 
 import csbsr
 
@@ -19,6 +20,8 @@ PATH_KEYS = (
 TEXT_KEYS = ("severity.exposure",)
 #: Those of which a sweep may try several, separated by commas.
 SWEPT_KEYS = ("ckpt", "init", "data.root", "input")
+_SHARED = "base"  # an option of a group that holds what the others share
+_FREE = ("trainer.", "logger.", "callbacks.", "hydra.")  # arguments of others' classes, some of several types
 
 
 def config_folder() -> Path:
@@ -106,6 +109,36 @@ def without(arguments: Sequence[str], *keys: str) -> list[str]:
 def names_code(argument: str) -> bool:
     """Whether an override can choose what code runs: it names or trusts a target, refers elsewhere, or is Hydra's."""
     return "_target_" in argument or "${" in argument or argument.lstrip("+~").startswith(("trusted", "hydra", "-"))
+
+
+def check_words(words: Sequence[str], config_name: str) -> None:
+    """Check the overrides of a job against the settings that they replace: a word where a number stands, say.
+
+    Args:
+        words: overrides of the job, as Hydra records them.
+        config_name: of the command.
+
+    Raises:
+        ValueError: an option that only others build on, or text instead of a number or of true and false.
+    """
+    parsed = OverridesParser.create().parse_overrides(list(words))
+    groups = {word.key_or_group: word for word in parsed if (config_folder() / word.key_or_group).is_dir()}
+    for group, word in groups.items():
+        if word.value() == _SHARED:
+            options = sorted(path.stem for path in (config_folder() / group).glob("*.yaml") if path.stem != _SHARED)
+            raise ValueError(f"{group}: {_SHARED} is what the options share; expected one of {', '.join(options)}")
+    chosen = [word.input_line for word in groups.values()]
+    values = [word for word in parsed if word.key_or_group not in groups and isinstance(word.value(), str)]
+    if not values or any(word.key_or_group.startswith("hydra") for word in groups.values()):
+        return
+    defaults = hydra.compose(config_name, chosen)
+    for word in values:
+        if word.key_or_group.startswith(_FREE) or "${" in word.value():
+            continue
+        default = OmegaConf.select(defaults, word.key_or_group)
+        if isinstance(default, (bool, int, float)):
+            expected = "true or false" if isinstance(default, bool) else f"a number, such as {default}"
+            raise ValueError(f"{word.key_or_group}: expected {expected}, got {word.value()!r}")
 
 
 def show_version(arguments: Sequence[str]) -> None:

@@ -22,7 +22,7 @@ def measure_cracks(
     gsd_mm: float | None = None,
     scale: float = 1,
     percentile: float = 95,
-    min_pixels: int = 1,
+    min_pixels: float = 1,
     spur: float = 2.0,
     hole: int = 16,
 ) -> Measurement:

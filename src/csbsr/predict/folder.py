@@ -222,14 +222,10 @@ class Job:
             changed = [key for key, value in now.items() if earlier.get(key) != value]
             if there and changed:
                 was = ", ".join(f"{key} {_short(earlier.get(key))}, now {_short(now[key])}" for key in changed)
+                hint = "" if self.settings.keys() & changed else f"; csbsr-measure input={self.output} only measures"
                 raise ValueError(
                     f"output: {self.output} holds results of other settings ({was}); choose another folder, or "
-                    "overwrite=true to replace them"
-                    + (
-                        ""
-                        if set(changed) & set(self.settings)
-                        else f"; csbsr-measure input={self.output} only measures"
-                    )
+                    f"overwrite=true to replace them{hint}"
                 )
 
     def _results(self, photograph: Photograph) -> dict[str, str]:

@@ -48,7 +48,7 @@ class Measuring:
         gsd: ground sampling distance of the photographs, see `csbsr.measure.ground_sampling`.
         guide: for classes of severity; it needs millimetres.
         percentile: of the width.
-        min_pixels: cracks of fewer pixels of the measured image are left out.
+        min_pixels: cracks that would cover fewer pixels of the photograph are left out.
         spur: see `csbsr.measure.measure_cracks`.
         hole: see there.
         megapixels: a larger image is shrunken before it is measured, so that memory stays bounded.
@@ -57,7 +57,7 @@ class Measuring:
     gsd: float | dict[str, float] | None = None
     guide: WidthGuide | None = None
     percentile: float = 95
-    min_pixels: int = 1
+    min_pixels: float = 1
     spur: float = 2.0
     hole: int = 16
     megapixels: float = 64
@@ -82,7 +82,7 @@ class Measuring:
             gsd_mm=gsd_of(name, self.gsd),
             scale=scale,
             percentile=self.percentile,
-            min_pixels=self.min_pixels,
+            min_pixels=self.min_pixels * scale**2,
             spur=self.spur,
             hole=self.hole,
         )
@@ -101,7 +101,7 @@ class Measuring:
         """For the report: what was chosen, in words."""
         guide = "none" if self.guide is None else self.guide.name
         return {
-            "smallest crack": f"{self.min_pixels} px",
+            "smallest crack": f"{self.min_pixels:g} px of the photograph",
             "percentile of the width": f"{self.percentile:g} %",
             "guide for classes": guide,
         }

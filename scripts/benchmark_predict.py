@@ -1,0 +1,142 @@
+"""What csbsr-predict costs on a very large photograph, how far its tiles disagree, and what its consistency tells.
+
+    python scripts/benchmark_predict.py large --ckpt <checkpoint> [--size 6000x4000] [csbsr-predict's settings …]
+    python scripts/benchmark_predict.py seams --ckpt <checkpoint> <photograph> …
+    python scripts/benchmark_predict.py consistency --ckpt <checkpoint> <photograph> …
+
+``large`` generates a photograph, runs csbsr-predict on it in a process of its own and prints the time and the peak
+resident memory of that process, as the system counts it (wait4: ru_maxrss).  ``seams`` compares tiles with one tile for
+the whole of the photographs' middle, 448 × 448 pixels: a network that sees its whole input (KBPN's kernel, PSPNet's
+pools) sees less of it in a tile.  ``consistency`` shows what its limit tells apart: super-resolved photographs as they
+are, and with a straight dark crack drawn into them, whose pixels are then looked at.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from benchmark import show
+
+from csbsr.data.reading import read_image
+from csbsr.predict import Predictor
+from csbsr.predict.consistency import LIMIT, difference, summarised
+
+MIDDLE = 448  # pixels of the photograph
+#: Ways to cut a photograph into tiles, and without what they have for seams: margins and blend.
+FORMS: dict[str, dict[str, Any]] = {
+    "tile=768": {},
+    "tile=768 kernel=photograph": {"kernel": "photograph"},
+    "tile=384": {"tile": 384},
+    "tile=768, no margins, no blend": {"margin_sr": 0, "margin_segmentation": 0, "blend": 0},
+}
+#: An invented crack: its width in pixels of the result, and by how much it darkens them.
+INVENTED, DARKENED = 6, (0.2, 0.4)
+
+
+def large(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """Time and peak memory of one run of the command line."""
+    width, height = (int(side) for side in options.size.split("x"))
+    with tempfile.TemporaryDirectory(dir=options.folder) as folder:
+        source, output = Path(folder, "photograph.jpg"), Path(folder, "results")
+        # Elsewhere, because the system counts what this process holds when it starts another one to the other's peak.
+        code = (
+            "import sys; from PIL import Image; import numpy as np; from csbsr.data.synthetic import photograph; "
+            f"Image.fromarray(photograph(np.random.default_rng(3), ({height}, {width}))[0]).save(sys.argv[1])"
+        )
+        subprocess.run([sys.executable, "-c", code, str(source)], check=True)
+        command = [
+            sys.executable, "-m", "csbsr.cli.predict", f"ckpt={options.ckpt}", f"input={source}", f"output={output}",
+            *options.rest,
+        ]  # fmt: skip
+        start = time.perf_counter()
+        status, used = os.wait4(subprocess.Popen(command).pid, 0)[1:]
+        wall = time.perf_counter() - start
+        if status:
+            raise SystemExit(f"csbsr-predict ended with status {status}")
+        size = sum(file.stat().st_size for file in output.rglob("*") if file.is_file())
+        yield {
+            "photograph": options.size, "settings": " ".join(options.rest) or "default",
+            "minutes": wall / 60, "peak GB": used.ru_maxrss * 1024 / 1e9, "results, MB": size / 1e6,
+        }  # fmt: skip
+
+
+def seams(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """Differences between tiles and the whole, over everything and as a step across the borders of tiles."""
+    for path in options.rest:
+        image = read_image(path)
+        top, left = (max(0, (side - MIDDLE) // 2) for side in image.shape[:2])
+        image = image[top : top + MIDDLE, left : left + MIDDLE]
+        whole = Predictor.load(options.ckpt, tile=10**6).predict(image)
+        for name, form in FORMS.items():
+            predictor = Predictor.load(options.ckpt, **form)
+            tiled = predictor.predict(image)
+            layout = predictor._layout(image.shape[:2], predictor.tile)
+            difference = tiled.probability - whole.probability
+            borders = [axis.bounds[1:-1] for axis in (layout.rows, layout.columns)]
+            steps = [
+                np.abs(np.diff(difference, axis=axis).take(border * predictor.scale - 1, axis))
+                for axis, found in enumerate(borders)
+                for border in found
+            ]
+            either = np.count_nonzero(tiled.mask | whole.mask)
+            yield {
+                "photograph": Path(path).name, "form": name, "tiles": f"{len(layout.rows)}×{len(layout.columns)}",
+                "SR, mean": float(np.abs(tiled.sr - whole.sr).mean()),
+                "probability, mean": float(np.abs(difference).mean()),
+                "step at a border, mean": float(np.mean(np.concatenate(steps))),
+                "step, 99.9 %": float(np.percentile(np.concatenate(steps), 99.9)),
+                "IoU of the masks": np.count_nonzero(tiled.mask & whole.mask) / either if either else 1.0,
+            }  # fmt: skip
+
+
+def consistency(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """Consistency over the pixels of a line, before and after a crack is drawn there into the super-resolved image."""
+    predictor = Predictor.load(options.ckpt, tile=10**6)
+    system, scale = predictor.system, predictor.scale
+    found: dict[str, list[float]] = {"as it is": [], **{f"darkened by {share:.0%}": [] for share in DARKENED}}
+    for path in options.rest:
+        image = read_image(path)
+        top, left = (max(0, (side - MIDDLE // 2) // 2) for side in image.shape[:2])
+        image = image[top : top + MIDDLE // 2, left : left + MIDDLE // 2]
+        lr = system.tensor(np.float32(image.transpose(2, 0, 1)) / np.float32(255 if image.dtype == np.uint8 else 1))
+        upscaled = system.upscale(lr)
+        height, width = upscaled.sr.shape[1:]
+        line = np.zeros((height, width), np.uint8)
+        cv2.line(line, (width // 10, height // 3), (width * 9 // 10, height * 2 // 3), 1, INVENTED)
+        touched = line.reshape(height // scale, scale, width // scale, scale).any((1, 3))
+        for key, share in zip(found, (0.0, *DARKENED), strict=True):
+            sr = upscaled.sr_tensor * (1 - share * torch.from_numpy(line).to(upscaled.sr_tensor))
+            map_ = difference(lr, sr, upscaled.kernel, scale, predictor.antialias)[0]
+            found[key].append(summarised(map_, touched).cracks)
+    for key, values in found.items():
+        shares = dict(zip(("least", "median", "largest"), np.percentile(values, (0, 50, 100)), strict=True))
+        yield {
+            f"line of {INVENTED} px": key, "photographs": len(values), **{k: float(v) for k, v in shares.items()},
+            f"above {LIMIT}": f"{np.mean(np.array(values) > LIMIT):.0%}",
+        }  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=["large", "seams", "consistency"])
+    parser.add_argument("--ckpt", required=True)
+    parser.add_argument("--size", default="6000x4000", help="width x height of the generated photograph")
+    parser.add_argument("--folder", help="for its files; the system's folder for temporary files otherwise")
+    parser.add_argument("rest", nargs="*", help="photographs, or settings of csbsr-predict")
+    options = parser.parse_intermixed_args()
+    show(list({"large": large, "seams": seams, "consistency": consistency}[options.what](options)))
+
+
+if __name__ == "__main__":
+    main()
