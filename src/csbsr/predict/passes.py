@@ -16,7 +16,7 @@ from csbsr.predict.system import FLIPS, System, flipped, flipped_kernel
 from csbsr.predict.tiling import Axis, Blender, Window
 
 LEVELS = 65535  # of a probability in a file; the mask follows from the rounded probability, so both files agree
-_SAMPLES = 16  # tiles from which one kernel for the photograph is estimated
+_SAMPLES = 16  # tiles on which one kernel for the photograph is estimated
 
 
 class Sink(Protocol):
@@ -84,7 +84,7 @@ class Run:
         photograph: (h, w, 3) uint8, or float32 in [0, 1].
         layout: its tiles.
         flips: 1, 2 or 4 versions of each tile, averaged.
-        one_kernel: estimate one blur kernel for the photograph and super-resolve all tiles with it.
+        one_kernel: estimate the blur kernel on some tiles and super-resolve all tiles with the mean of the estimates.
         threshold: above which a probability is crack.
         antialias: of the down-scaling the network was trained with.
         folder: for temporary files; see `RowStore`.
@@ -110,7 +110,7 @@ class Run:
         self.channels = 3 if system.serial else 4  # of each flip's result in the first pass
         tiles = len(layout.rows) * len(layout.columns)
         self._step = 1 / (tiles * (2 if system.serial else 1) * len(self.flips))
-        self._given: Tensor | None = None
+        self._estimates: list[Tensor] = []
         self._kernels: dict[tuple[int, int], list[Tensor | None]] = {}
 
     def __call__(self, sink: Sink) -> Outcome:
@@ -118,7 +118,7 @@ class Run:
         s, (h, w) = self.system.scale, self.photograph.shape[:2]
         sink.begin(h * s, w * s)
         if self.one_kernel:
-            self._given = self._kernel_of_photograph()
+            self._estimates = self._mean_estimates()
         with RowStore(self.channels * len(self.flips), w * s, self.folder) as store:
             statistics, differences = self._first_pass(sink, store)
             cracks = Shrinker(h * s, w * s, s, largest=True)
@@ -147,7 +147,7 @@ class Run:
                 tile, kernels = [], []
                 for axes in self.flips:
                     image = system.tensor(flipped(lr, axes))
-                    upscaled = system.upscale(image, flipped_kernel(self._given, axes))
+                    upscaled = system.upscale(image, [flipped_kernel(vector, axes) for vector in self._estimates])
                     tile.append(flipped(upscaled.sr, axes))
                     if upscaled.segmentation is not None:
                         tile.append(flipped(upscaled.segmentation, axes))
@@ -192,22 +192,22 @@ class Run:
                 blender.add(i, j, np.stack(tile), top, left)
             yield from blender.finished(i)
 
-    def _kernel_of_photograph(self) -> Tensor:
-        """Mean of the kernels of tiles spread over the photograph."""
+    def _mean_estimates(self) -> list[Tensor]:
+        """Means of what estimates the kernel, over tiles spread over the photograph."""
         rows, columns = len(self.layout.rows), len(self.layout.columns)
         chosen = {round(k) for k in np.linspace(0, rows * columns - 1, min(_SAMPLES, rows * columns))}
-        kernels = []
+        found = []
         for k in sorted(chosen):
             window = self._photograph_window(*self.layout.window(k // columns, k % columns, self.layout.margin_sr))
-            kernels.append(self.system.upscale(self.system.tensor(window)).kernel.float())
-        return torch.stack(kernels).mean(0)
+            found.append(self.system.kernel_estimates(self.system.tensor(window)))
+        return [torch.stack(same).mean(0) for same in zip(*found, strict=True)]
 
     def _kernel_array(self) -> np.ndarray | None:
         if not self.system.estimates_kernel:
             return None
-        if self._given is not None:
-            return self._given.cpu().numpy()
         first = np.stack([kernels[0][0, 0].float().cpu().numpy() for kernels in self._kernels.values()])
+        if self.one_kernel:
+            return first[None, :1]
         return first.reshape(len(self.layout.rows), len(self.layout.columns), *first.shape[1:])
 
     def _photograph_window(self, top: Window, left: Window) -> np.ndarray:

@@ -72,7 +72,7 @@ class Predictor:
         margin_segmentation: what is thrown away around a segmented one.
         blend: pixels over which neighbouring tiles fade into each other.
         kernel: ``tile`` estimates the blur anew in each tile, so it follows the photograph's depth; ``photograph``
-            uses the mean estimate of up to 16 tiles everywhere, so that tiles differ less.
+            uses the mean estimates of up to 16 tiles everywhere, so that tiles differ less.
         flips: 1, 2 or 4: average the results of the tile and its mirror images.
         precision: ``float32``, ``float16`` or ``bfloat16``.
         device: where it runs, e.g. ``cpu``; None for an accelerator if there is one.

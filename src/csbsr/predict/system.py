@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import NamedTuple
 
 import numpy as np
@@ -67,13 +67,31 @@ class System:
             self.align = _STRIDE
         self.needs_statistics = self.serial and network.normalization == "instance"
 
-    def upscale(self, lr: Tensor, kernel: Tensor | None = None) -> Upscaled:
-        """First pass on a window ``lr`` (1, 3, h, w); ``kernel`` (1, 1, k, k) replaces the estimate."""
-        with torch.inference_mode(), self._autocast():
-            output = self.network(lr, kernel, segment=not self.serial)
+    def upscale(self, lr: Tensor, estimates: Sequence[Tensor] = ()) -> Upscaled:
+        """First pass on a window ``lr`` (1, 3, h, w), with the `kernel_estimates` of other windows if any are given."""
+        with torch.inference_mode(), self._autocast(), self._estimating(estimates):
+            output = self.network(lr, segment=not self.serial)
             sr = output.sr.float().clamp(0, 1)
             segmentation = None if output.segmentation is None else _to_array(output.segmentation)
             return Upscaled(_to_array(sr), segmentation, output.kernel, sr)
+
+    def kernel_estimates(self, lr: Tensor) -> list[Tensor]:
+        """What each part that estimates the blur kernel of a window (1, 3, h, w) returns: (1, k²) each, in their order.
+
+        A network refines its kernel on the way and is trained with all of these; the last kernel alone, used
+        throughout, would be another network's.
+        """
+        seen: list[Tensor] = []
+        hooks = [
+            part.register_forward_hook(lambda part, inputs, output: seen.append(output.float()))
+            for part in self.network.sr.kernel_predictors()
+        ]
+        try:
+            self.upscale(lr)
+        finally:
+            for hook in hooks:
+                hook.remove()
+        return seen
 
     def segment(self, sr: np.ndarray, mean: np.ndarray, variance: np.ndarray, kernel: Tensor | None) -> np.ndarray:
         """Second pass: probability (H, W) of a window ``sr`` (3, H, W), normalised by the photograph's statistics.
@@ -115,6 +133,20 @@ class System:
         pixels = upscaled.sr[0].size
         return first.peak * SCRATCH / pixels, second.peak * SCRATCH / pixels
 
+    @contextmanager
+    def _estimating(self, estimates: Sequence[Tensor]) -> Iterator[None]:
+        """Have the parts that estimate the blur kernel return ``estimates``."""
+        parts = self.network.sr.kernel_predictors() if estimates else ()
+        hooks = [
+            part.register_forward_hook(lambda part, inputs, output, estimate=estimate: estimate.to(output))
+            for part, estimate in zip(parts, estimates, strict=True)
+        ]
+        try:
+            yield
+        finally:
+            for hook in hooks:
+                hook.remove()
+
     def _autocast(self) -> AbstractContextManager:
         dtype = PRECISIONS[self.precision]
         return nullcontext() if dtype is None else torch.autocast(self.device.type, dtype)
@@ -143,9 +175,10 @@ def flipped(image: np.ndarray, axes: Sequence[int]) -> np.ndarray:
     return np.flip(image, axes) if axes else image
 
 
-def flipped_kernel(kernel: Tensor | None, axes: Sequence[int]) -> Tensor | None:
-    """The blur kernel (1, 1, k, k) of the flipped image."""
-    return kernel if kernel is None or not axes else kernel.flip(tuple(axes))
+def flipped_kernel(vector: Tensor, axes: Sequence[int]) -> Tensor:
+    """The entries (1, k²) of a blur kernel of the flipped image."""
+    side = math.isqrt(vector.shape[1])
+    return vector.unflatten(1, (side, side)).flip(tuple(axes)).flatten(1) if axes else vector
 
 
 def _to_array(image: Tensor) -> np.ndarray:
