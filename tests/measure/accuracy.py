@@ -2,8 +2,9 @@
 
 Straight cracks, ten widths and at least 50 pixels long, at eleven angles from 0 to 90 degrees and two places within the
 pixel, with flat and with round ends, as mask, with sub-pixel edges, blurred, and blurred with noise.  Blurred cracks
-below two pixels are left out: little of their probability reaches the threshold.  Masks at exactly 0, 45 and 90 degrees
-have the width of the pixel grid, up to half a pixel from the drawn one, which is counted as error too.
+below two pixels are left out: little of their probability reaches the threshold.  Masks at
+angles of the pixel grid (0, 26.6, 45 … degrees) have the grid's width, up to half a pixel from the drawn one, which is
+counted as error too; their own width, pixels by length, is compared besides, of those with flat ends.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from tests.measure.drawn import EDGES, draw, render, straight
 ANGLES = (0, 5, 15, 26.6, 30, 45, 60, 63.4, 75, 85, 90)
 WIDTHS = (1, 2, 3, 4, 5, 8, 10, 15, 20)
 _SPECK = 4  # pixels; noise leaves smaller ones beside a crack
+_OWN = "mask, against its own width"
 PLACES = ((0.17, -0.31), (-0.42, 0.08))
 
 
@@ -29,6 +31,7 @@ class Case(NamedTuple):
     edge: str
     width: float
     angle: float
+    cap: str
     length: float
     raster_width: float  #: area of what was measured by the drawn length: for masks, the width the pixels have
     found: Measurement
@@ -56,25 +59,34 @@ def straight_cases(
                             continue
                         drawn = render(cover, edge, width)
                         found = measure_cracks(drawn, min_pixels=_SPECK)
-                        yield Case(edge, width, angle, whole, float((drawn >= 0.5).sum()) / length, found)
+                        yield Case(edge, width, angle, cap, whole, float((drawn >= 0.5).sum()) / length, found)
 
 
 def table(cases: Iterable[Case]) -> str:
-    """Markdown: for each kind of edge and width mean, standard deviation and largest size of the errors."""
-    groups: dict[tuple[str, float], list[tuple[float, float]]] = {}
+    """Markdown: for each kind of edge and band of widths mean, standard deviation and largest size of the errors."""
+    groups: dict[tuple[str, str], list[tuple[float, float]]] = {}
     for case in cases:
-        errors = (100 * (case.found.length / case.length - 1), case.found.width_mean - case.width)
-        groups.setdefault((case.edge, case.width), []).append(errors)
+        length = 100 * (case.found.length / case.length - 1)
+        groups.setdefault((case.edge, _band(case.width)), []).append((length, case.found.width_mean - case.width))
+        if case.edge == "mask" and case.cap == "flat":
+            own = case.found.width_mean - case.raster_width
+            groups.setdefault((_OWN, _band(case.width)), []).append((length, own))
     lines = [
         "| edges | width, px | cracks | length: bias, % | spread, % | largest, % "
         "| mean width: bias, px | spread, px | largest, px |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
-    for edge, width in sorted(groups, key=lambda group: (EDGES.index(group[0]), group[1])):
-        errors = np.array(groups[edge, width])
+    order = [EDGES[0], _OWN, *EDGES[1:]]
+    for edge, band in sorted(groups, key=lambda group: (order.index(group[0]), float(group[1].partition("–")[0]))):
+        errors = np.array(groups[edge, band])
         cells = [f"{mean:+.2f} | {spread:.2f} | {most:.2f}" for mean, spread, most in _summary(errors)]
-        lines.append(f"| {edge} | {width:g} | {len(errors)} | {cells[0]} | {cells[1]} |")
+        lines.append(f"| {edge} | {band} | {len(errors)} | {cells[0]} | {cells[1]} |")
     return "\n".join(lines)
+
+
+def _band(width: float) -> str:
+    """The band of a width, for a row of the table; each of the thin ones is one of its own."""
+    return f"{width:g}" if width < 3 else "3–5" if width <= 5 else "8–20"
 
 
 def _summary(errors: np.ndarray) -> list[tuple[float, float, float]]:

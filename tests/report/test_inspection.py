@@ -254,3 +254,6 @@ def test_it_prints(browser, folder):
     exact = "[...document.querySelectorAll('.compare, .layer, .colours')].every("
     assert browser.evaluate(exact + "e => getComputedStyle(e).printColorAdjust === 'exact')")
     assert browser.evaluate("document.documentElement.scrollWidth") <= 794
+    # All of the super-resolved image with all of its cracks, wherever the border was dragged.
+    cuts = "[...document.querySelectorAll('.photo .compare')].map(e => getComputedStyle(e).getPropertyValue('--cut'))"
+    assert set(browser.evaluate(cuts)) == {"0%"}
