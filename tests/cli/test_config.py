@@ -68,7 +68,7 @@ def test_words_that_choose_code():
     plain = ["loss.beta=0.3", "segmentor=custom", "data.root='/a b'", "~segmentor.network.spatial_dims", "+x=trusted"]
     code = [
         "trainer._target_=os.system", "+callbacks.x={_target_:os.system}", "trusted=[os]", "+trusted=[os]",
-        "x=${oc.env:HOME}", "hydra.run.dir=x", "hydra/launcher=y", "--config-dir=z", "-cd=z",
+        "x=${oc.env:HOME}", r"x=$\{oc.env:HOME\}", "hydra.run.dir=x", "hydra/launcher=y", "--config-dir=z", "-cd=z",
     ]  # fmt: skip
     assert [word for word in [*plain, *code] if names_code(word)] == code
 

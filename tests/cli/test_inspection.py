@@ -52,7 +52,7 @@ def text_of(output):
 def results(weights, photos, tmp_path_factory):
     output = tmp_path_factory.mktemp("results") / "out"
     assert (
-        run(weights, photos, output, "gsd_mm=0.8", "severity=eurocode_2", "severity.exposure=XC3", "min_pixels=1") == 2
+        run(weights, photos, output, "gsd_mm=0.8", "severity=eurocode_2", "severity.exposure=XC3", "min_pixels=2") == 2
     )
     return output
 
@@ -79,7 +79,7 @@ def test_tables_and_report(results):
 
 
 def test_a_second_run_shows_all_photographs(results, photos, weights):
-    words = ("gsd_mm=0.8", "severity=eurocode_2", "severity.exposure=XC3", "min_pixels=1")
+    words = ("gsd_mm=0.8", "severity=eurocode_2", "severity.exposure=XC3", "min_pixels=2")
     before = text_of(results)
     (results / "report.html").unlink()
     stamp = (results / "a_widths.jpg").stat().st_mtime_ns
@@ -89,7 +89,7 @@ def test_a_second_run_shows_all_photographs(results, photos, weights):
 
 
 def test_other_millimetres_are_measured_anew(results, photos, weights, tmp_path, capsys):
-    assert run(weights, photos, results, "gsd_mm=0.4", "min_pixels=1") == 1
+    assert run(weights, photos, results, "gsd_mm=0.4", "min_pixels=2") == 1
     assert "gsd_mm 0.8, now 0.4" in (message := capsys.readouterr().err)
     assert f"csbsr-measure input={results} only measures" in message
     call(measure.main, f"input={results}", f"output={tmp_path / 'anew'}", "gsd_mm=0.4")
@@ -100,6 +100,7 @@ def test_other_millimetres_are_measured_anew(results, photos, weights, tmp_path,
         assert float(row["scale"]) == 4
         assert float(row["threshold"]) == 0.52
         assert float(row["mm_per_pixel"]) == pytest.approx(0.1)
+        assert row["cracks"] == earlier[row["file"]]["cracks"]
         assert float(row["length_px"]) == pytest.approx(float(earlier[row["file"]]["length_px"]), rel=1e-3)
         assert row["latitude"] == "48.5"
     assert "48.500000, 11.250000" in text_of(tmp_path / "anew")

@@ -108,7 +108,7 @@ def without(arguments: Sequence[str], *keys: str) -> list[str]:
 
 def names_code(argument: str) -> bool:
     """Whether an override can choose what code runs: it names or trusts a target, refers elsewhere, or is Hydra's."""
-    return "_target_" in argument or "${" in argument or argument.lstrip("+~").startswith(("trusted", "hydra", "-"))
+    return "_target_" in argument or "$" in argument or argument.lstrip("+~").startswith(("trusted", "hydra", "-"))
 
 
 def check_words(words: Sequence[str], config_name: str) -> None:

@@ -64,6 +64,7 @@ class Item:
         scale: its pixels to one of the photograph, if known.
         threshold: at which its probability is cut, if known.
         known: what an earlier command noted of the photograph.
+        min_pixels: of a crack that counted there.
     """
 
     path: Path
@@ -73,6 +74,7 @@ class Item:
     scale: float | None = None
     threshold: float | None = None
     known: Mapping[str, Any] = field(default_factory=dict)
+    min_pixels: float = 1
 
 
 def main() -> None:
@@ -93,6 +95,8 @@ def measure(config: DictConfig) -> None:
         raise ValueError(f"kind: expected one of {', '.join(KINDS)}, got {config.kind!r}")
     check_free(output)
     items = items_of(Path(config.input), output, None if config.photos is None else Path(config.photos))
+    if config.min_pixels is None:
+        config.min_pixels = max(item.min_pixels for item in items)
     measuring = measuring_of(config)
     # Raises for what is out of its range, before anything is written.
     measuring.measure("", np.zeros((1, 1), bool), given(config.threshold, 0.5), given(config.scale, 1))
@@ -162,7 +166,10 @@ def _of_predictions(folder: Path) -> list[Item]:
         scale = record["result_width"] / record["width"]
         known = {key: record.get(key) for key in (*METADATA, "consistency", "consistency_flag")}
         picture = after if after.is_file() else None
-        items.append(Item(folder / results[kind], record["file"], stem, picture, scale, record["threshold"], known))
+        smallest = record.get("settings", {}).get("min_pixels", Item.min_pixels)
+        items.append(
+            Item(folder / results[kind], record["file"], stem, picture, scale, record["threshold"], known, smallest)
+        )
     return items
 
 

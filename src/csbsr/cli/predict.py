@@ -124,13 +124,14 @@ def with_progress(job: Job) -> Counts:
         TimeRemainingColumn(elapsed_when_finished=True),
     )  # fmt: skip
     # Tiles are slow and unequal, so the time left is judged from the last ten minutes.
-    with Progress(*columns, console=Console(stderr=True), speed_estimate_period=600) as progress:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, speed_estimate_period=600, disable=not pixels) as progress:
         task = progress.add_task("predicting", total=sum(pixels.values()))
 
         def tick(photograph: Photograph, share: float) -> None:
             progress.update(task, advance=share * pixels[photograph.name], description=shortened(photograph.name))
 
-        return job.run(tick, lambda line: progress.console.print(line, markup=False, highlight=False, soft_wrap=True))
+        return job.run(tick, lambda line: console.print(line, markup=False, highlight=False, soft_wrap=True))
 
 
 def shortened(name: str, longest: int = 40) -> str:
