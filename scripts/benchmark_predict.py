@@ -30,7 +30,7 @@ from benchmark import show
 
 from csbsr.data.reading import read_image
 from csbsr.predict import Predictor
-from csbsr.predict.consistency import LIMIT, difference, summarised
+from csbsr.predict.consistency import LIMIT, LIMIT_AT_CRACKS, difference, summarised
 
 MIDDLE = 448  # pixels of the photograph
 #: Ways to cut a photograph into tiles, and without what they have for seams: margins and blend.
@@ -101,29 +101,35 @@ def seams(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
 
 
 def consistency(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
-    """Consistency over the pixels of a line, before and after a crack is drawn there into the super-resolved image."""
+    """Consistency as it is, and over a line's pixels after a crack is drawn there into the super-resolved image."""
     predictor = Predictor.load(options.ckpt, tile=10**6)
     system, scale = predictor.system, predictor.scale
-    found: dict[str, list[float]] = {"as it is": [], **{f"darkened by {share:.0%}": [] for share in DARKENED}}
+    invented = {share: f"at a line of {INVENTED} px, darkened by {share:.0%}" for share in DARKENED}
+    whole, marked = "whole image", "where cracks are marked"
+    found: dict[str, list[float]] = {key: [] for key in (whole, marked, *invented.values())}
     for path in options.rest:
         image = read_image(path)
         top, left = (max(0, (side - MIDDLE // 2) // 2) for side in image.shape[:2])
         image = image[top : top + MIDDLE // 2, left : left + MIDDLE // 2]
+        as_it_is = predictor.predict(image).consistency
+        found[whole].append(as_it_is.whole)
+        if as_it_is.cracks is not None:
+            found[marked].append(as_it_is.cracks)
         lr = system.tensor(np.float32(image.transpose(2, 0, 1)) / np.float32(255 if image.dtype == np.uint8 else 1))
         upscaled = system.upscale(lr)
         height, width = upscaled.sr.shape[1:]
         line = np.zeros((height, width), np.uint8)
         cv2.line(line, (width // 10, height // 3), (width * 9 // 10, height * 2 // 3), 1, INVENTED)
         touched = line.reshape(height // scale, scale, width // scale, scale).any((1, 3))
-        for key, share in zip(found, (0.0, *DARKENED), strict=True):
+        for share, key in invented.items():
             sr = upscaled.sr_tensor * (1 - share * torch.from_numpy(line).to(upscaled.sr_tensor))
             map_ = difference(lr, sr, upscaled.kernel, scale, predictor.antialias)[0]
             found[key].append(summarised(map_, touched).cracks)
     for key, values in found.items():
         shares = dict(zip(("least", "median", "largest"), np.percentile(values, (0, 50, 100)), strict=True))
         yield {
-            f"line of {INVENTED} px": key, "photographs": len(values), **{k: float(v) for k, v in shares.items()},
-            f"above {LIMIT}": f"{np.mean(np.array(values) > LIMIT):.0%}",
+            "consistency": key, "photographs": len(values), **{k: float(v) for k, v in shares.items()},
+            "above its limit": f"{np.mean(np.array(values) > (LIMIT if key == whole else LIMIT_AT_CRACKS)):.0%}",
         }  # fmt: skip
 
 

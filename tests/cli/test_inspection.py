@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 
 import numpy as np
 import pytest
@@ -104,6 +105,28 @@ def test_other_millimetres_are_measured_anew(results, photos, weights, tmp_path,
         assert float(row["length_px"]) == pytest.approx(float(earlier[row["file"]]["length_px"]), rel=1e-3)
         assert row["latitude"] == "48.5"
     assert "48.500000, 11.250000" in text_of(tmp_path / "anew")
+
+
+def test_cracks_are_listed_whatever_is_saved(weights, photos, tmp_path):
+    assert run(weights, photos, tmp_path / "out", "save=mask", "min_pixels=2") == 2
+    counted = sum(int(row["cracks"] or 0) for row in rows(tmp_path / "out" / "summary.csv"))
+    assert len(rows(tmp_path / "out" / "cracks.csv")) == counted > 0
+
+
+def test_measured_after_all(weights, photos, tmp_path):
+    output = tmp_path / "out"
+    assert run(weights, photos, output, "measure=false", "save=mask") == 2
+    assert run(weights, photos, output, "save=mask,widths") == 2
+    assert (output / "a_widths.jpg").is_file()
+    assert int(rows(output / "summary.csv")[0]["cracks"]) >= 0
+
+
+def test_a_list_of_distances_that_fits_nothing_says_so(weights, photos, tmp_path, capsys):
+    (tmp_path / "gsd.csv").write_text("file,gsd_mm\na.jpg,0.5\nz.jpg,0.5\n")
+    run(weights, photos, tmp_path / "out", f"gsd_mm={tmp_path / 'gsd.csv'}", "save=mask")
+    said = capsys.readouterr().out
+    assert re.search(r"gsd_mm +2 photographs are not listed \(broken\.jpg, south/b \(2\)\.png\)", said)
+    assert re.search(r"gsd_mm +1 rows list no photograph of these \(z\.jpg\)", said)
 
 
 def test_without_measuring(weights, photos, tmp_path):

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 
 import numpy as np
 import pytest
@@ -212,6 +213,13 @@ def test_what_cannot_be_read_does_not_stop_the_others(tmp_path, capsys):
         (["input=m.png", "output=out", "gsd_mm=none.csv"], "gsd_mm: expected"),
         (["input=m.png", "output=out", "threshold=1.5"], "threshold: expected"),
         (["input=m.png", "output=out", "scale=0"], "scale: expected"),
+        (["input=m.png", "output=out", "scale=abc"], "scale: expected a number, got 'abc'"),
+        (["input=m.png", "output=out", "threshold=abc"], "threshold: expected a number, got 'abc'"),
+        (["input=m.png", "output=out", "min_pixels=abc"], "min_pixels: expected a number, got 'abc'"),
+        (["input=m.png", "output=out", "percentile=null"], "percentile: expected a number, got None"),
+        (["input=m.png", "output=out", "hole=null"], "hole: expected a number, got None"),
+        (["input=m.png", "output=out", "spur=null"], "spur: expected a number, got None"),
+        (["input=m.png", "output=out", "megapixels=null"], "megapixels: expected a number, got None"),
         (["input=m.png", "output=out", "kind=colour"], "kind: expected"),
         (["input=m.png", "output=out", "percentile=120"], "percentile: expected"),
         (["input=m.png", "output=out", "megapixels=0"], "megapixels: expected"),
@@ -242,3 +250,214 @@ def test_another_commands_folder_is_left_alone(tmp_path, capsys):
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["summary.json"]
     for _ in range(2):  # its own it replaces
         call(measure.main, f"input={tmp_path / 'm.png'}", f"output={tmp_path / 'own'}")
+
+
+# ---- what csbsr-predict and csbsr-measure wrote ----
+
+
+def predicted(folder, *names, save=("mask",), **about):
+    """A folder as csbsr-predict writes it: photographs of 40 x 30 pixels, four times enlarged."""
+    records = []
+    for name in names:
+        stem = name.rpartition(".")[0]
+        results = {kind: f"{stem}_{kind}.png" for kind in ("mask", "probability") if kind in save}
+        if "mask" in save:
+            save_mask = (line() >= 0.5).astype(np.uint8) * 255
+            Image.fromarray(save_mask).save(_made(folder / results["mask"]))
+        if "probability" in save:
+            Image.fromarray((line() * 65535 * 0.4).astype(np.uint16)).save(_made(folder / results["probability"]))
+        if "overlay" in save:
+            results["overlay"] = f"{stem}_overlay.jpg"
+            Image.new("RGB", (160, 120), "white").save(_made(folder / results["overlay"]))
+        Image.new("RGB", (160, 120), "white").save(_made(folder / "pictures" / stem / "after.webp"))
+        records.append({
+            "file": name, "status": "done", "width": 40, "height": 30, "result_width": 160, "result_height": 120,
+            "threshold": 0.3, "results": results, "settings": {"min_pixels": 2},
+        })  # fmt: skip
+    (folder / "summary.json").write_text(json.dumps({"format": 1, **about, "photographs": records}))
+    return folder
+
+
+def _made(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def measure_rows(tmp_path, source, *words, code=0):
+    out = tmp_path / "measured"
+    words = (f"input={source}", f"output={out}", *words)
+    if code:
+        with pytest.raises(SystemExit) as done:
+            call(measure.main, *words)
+        assert done.value.code == code
+    else:
+        call(measure.main, *words)
+    return {row["file"]: row for row in rows(out / "summary.csv")}
+
+
+def refused(tmp_path, capsys, source, *words):
+    with pytest.raises(SystemExit) as done:
+        call(measure.main, f"input={source}", f"output={tmp_path / 'refused'}", *words)
+    assert done.value.code == 1
+    assert not (tmp_path / "refused").exists()
+    message = capsys.readouterr().err
+    assert "Traceback" not in message
+    return message
+
+
+@pytest.mark.parametrize("source", ["o", "o/wall", "o/wall/p1_mask.png", "o/wall/*", "."])
+def test_predictions_are_measured_at_their_scale(tmp_path, source):
+    predicted(tmp_path / "root" / "o", "wall/p1.jpg", save=("mask", "overlay"))
+    found = measure_rows(tmp_path, tmp_path / "root" / source, "gsd_mm=0.8")
+    (name,) = found
+    assert name == ("o/wall/p1.jpg" if source == "." else "wall/p1.jpg")
+    assert [found[name][key] for key in ("scale", "threshold", "mm_per_pixel")] == ["4.0", "0.3", "0.2"]
+
+
+def test_the_probability_is_preferred_unless_the_mask_is_named(tmp_path):
+    folder = predicted(tmp_path / "o", "p1.jpg", save=("mask", "probability"))
+    assert measure_rows(tmp_path, folder)["p1.jpg"]["cracks"] == "1"  # 0.4 is above the noted threshold
+    assert measure_rows(tmp_path, folder / "p1_probability.png", "threshold=0.5")["p1.jpg"]["cracks"] == "0"
+    assert measure_rows(tmp_path, f"{folder}/*_mask.png", "threshold=0.5")["p1.jpg"]["cracks"] == "1"
+
+
+def test_a_prediction_without_cracks_is_no_label_mask(tmp_path):
+    folder = predicted(tmp_path / "o", "p1.jpg", save=("probability",))
+    save(folder / "p1_probability.png", np.full((120, 160), 200, np.uint16))
+    assert measure_rows(tmp_path, folder)["p1.jpg"]["cracks"] == "0"
+
+
+def test_photographs_without_a_mask_fail_and_do_not_stand_for_one(tmp_path, capsys):
+    folder = predicted(tmp_path / "o", "p1.jpg", "p2.jpg")
+    records = json.loads((folder / "summary.json").read_text())
+    del records["photographs"][0]["results"]["mask"]
+    records["photographs"].append({"file": "p3.jpg", "status": "failed", "error": "an empty file"})
+    records["photographs"].append({"file": "p4.jpg", "status": "unfinished", "results": {"mask": "p4_mask.png"}})
+    (folder / "summary.json").write_text(json.dumps(records))
+    found = measure_rows(tmp_path, folder, code=2)
+    assert {name: row["status"] for name, row in found.items()} == {
+        "p1.jpg": "failed", "p2.jpg": "done", "p4.jpg": "failed",
+    }  # fmt: skip
+    assert "save=mask,probability" in found["p1.jpg"]["error"]
+    assert "run it again" in found["p4.jpg"]["error"]
+    assert "left out 1 photographs that csbsr-predict could not read: p3.jpg" in capsys.readouterr().out
+
+
+def test_predictions_without_any_mask_are_refused(tmp_path, capsys):
+    folder = predicted(tmp_path / "o", "wall/p1.jpg", save=("overlay",))
+    for source in ("", "wall", "pictures", "wall/p1_overlay.jpg", "pictures/wall/p1/after.webp", "*/*.jpg"):
+        assert "input: " in refused(tmp_path, capsys, folder / source)
+    assert "save=mask,probability" in refused(tmp_path, capsys, folder)
+
+
+def test_what_was_measured_is_not_measured_again(tmp_path, capsys, measured):
+    for source in ("", "pier", "pictures", "b_widths.jpg", "*.jpg"):
+        assert "give the masks themselves" in refused(tmp_path, capsys, measured / source)
+    save(tmp_path / "masks" / "a.png", (line() * 255).astype(np.uint8))
+    call(measure.main, f"input={tmp_path / 'masks'}", f"output={tmp_path / 'masks' / 'earlier'}")
+    assert list(measure_rows(tmp_path, tmp_path / "masks")) == ["a.png"]
+    assert list(measure_rows(tmp_path, f"{tmp_path}/masks/**/*.*")) == ["a.png"]
+
+
+def test_masks_of_ones_own_beside_results_are_measured(tmp_path):
+    predicted(tmp_path / "o", "wall/p1.jpg")
+    save(tmp_path / "o" / "own" / "a.png", (line() * 255).astype(np.uint8))
+    save(tmp_path / "o" / "b.png", (line() * 255).astype(np.uint8))
+    assert list(measure_rows(tmp_path, tmp_path / "o" / "own")) == ["a.png"]
+    assert list(measure_rows(tmp_path, tmp_path / "o" / "b.png")) == ["b.png"]
+
+
+@pytest.mark.parametrize("text", ["[]", "{", '{"photographs": [1]}', '{"photographs": [{"file": "a", "results": 1}]}'])
+def test_a_damaged_summary_is_named(tmp_path, capsys, text):
+    save(tmp_path / "o" / "a.png", (line() * 255).astype(np.uint8))
+    (tmp_path / "o" / "summary.json").write_text(text)
+    assert f"{tmp_path / 'o' / 'summary.json'} cannot be read" in refused(tmp_path, capsys, tmp_path / "o")
+    (tmp_path / "o" / "summary.json").write_text('{"another": "program"}')
+    assert list(measure_rows(tmp_path, tmp_path / "o")) == ["a.png"]
+
+
+# ---- photographs and ground sampling distances ----
+
+
+def test_photographs_are_found_in_any_case_and_missing_ones_fail(tmp_path):
+    for name in ("DSC_1", "dsc_2", "dsc_3"):
+        save(tmp_path / "masks" / f"{name}_mask.png", (line() * 255).astype(np.uint8))
+    save(tmp_path / "photos" / "dsc_1.JPG", np.full((30, 40, 3), 90, np.uint8))
+    save(tmp_path / "photos" / "DSC_2.WebP", np.full((30, 40, 3), 90, np.uint8))
+    found = measure_rows(tmp_path, tmp_path / "masks", f"photos={tmp_path / 'photos'}", code=2)
+    assert [(row["status"], row["scale"]) for row in found.values()] == [
+        ("done", "4.0"),
+        ("done", "4.0"),
+        ("failed", ""),
+    ]
+    assert "no photograph dsc_3 in" in found["dsc_3_mask.png"]["error"]
+
+
+def test_a_list_of_distances_names_photographs_and_tells_what_does_not_match(tmp_path, capsys):
+    for name in ("a", "b"):
+        save(tmp_path / "masks" / f"{name}_mask.png", (line() * 255).astype(np.uint8))
+        save(tmp_path / "photos" / f"{name}.jpg", np.full((30, 40, 3), 90, np.uint8))
+    gsd = tmp_path / "gsd.csv"
+    gsd.write_text("file,gsd_mm\nA.JPG,2\nx.jpg,1\ny.jpg,1\n", encoding="utf-8")
+    found = measure_rows(tmp_path, tmp_path / "masks", f"photos={tmp_path / 'photos'}", f"gsd_mm={gsd}")
+    assert [row["mm_per_pixel"] for row in found.values()] == ["0.5", ""]
+    lines = [line for line in capsys.readouterr().out.splitlines() if "gsd_mm" in line]
+    assert lines == [
+        "note     gsd_mm: no row for 1 of 2 files, which get no millimetres: b_mask.png",
+        "note     gsd_mm: 2 rows of the list are of no file of the input: x.jpg, y.jpg",
+    ]
+
+
+# ---- files and interruptions ----
+
+
+def test_a_long_name_fails_alone(tmp_path):
+    save(tmp_path / "masks" / f"{'a' * 244}.png", (line() * 255).astype(np.uint8))  # a_widths.jpg has 255 bytes
+    save(tmp_path / "masks" / f"{'b' * 245}.png", (line() * 255).astype(np.uint8))
+    save(tmp_path / "masks" / "c.png", (line() * 255).astype(np.uint8))
+    found = measure_rows(tmp_path, tmp_path / "masks", code=2)
+    assert [row["status"] for row in found.values()] == ["done", "failed", "done"]
+    assert "rename the mask" in found[f"{'b' * 245}.png"]["error"]
+    assert not list((tmp_path / "measured").rglob("*.partial"))
+
+
+def test_an_interruption_leaves_a_summary(tmp_path, capsys, monkeypatch):
+    for name in ("a", "b"):
+        save(tmp_path / "masks" / f"{name}.png", (line() * 255).astype(np.uint8))
+    reading = measure.read_segmentation
+
+    def interrupted(path, *arguments):
+        if path.name == "b.png":
+            raise KeyboardInterrupt
+        return reading(path, *arguments)
+
+    monkeypatch.setattr(measure, "read_segmentation", interrupted)
+    assert list(measure_rows(tmp_path, tmp_path / "masks", code=130)) == ["a.png"]
+    assert (tmp_path / "measured" / "report.html").is_file()
+    assert "Traceback" not in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_without_rights_is_told_in_a_line(tmp_path, capsys):
+    save(tmp_path / "m.png", (line() * 255).astype(np.uint8))
+    (tmp_path / "locked").mkdir(mode=0o500)
+    with pytest.raises(SystemExit) as done:
+        call(measure.main, f"input={tmp_path / 'm.png'}", f"output={tmp_path / 'locked' / 'out'}")
+    assert done.value.code == 1
+    assert "output: " in capsys.readouterr().err
+
+
+def test_what_the_system_refuses_is_told_in_a_line(tmp_path, capsys, monkeypatch):
+    def refuse(*_):
+        raise PermissionError(13, "Permission denied", "here")
+
+    monkeypatch.setattr(measure, "items_of", refuse)
+    assert "Permission denied: 'here'" in refused(tmp_path, capsys, tmp_path)
+
+
+def test_an_output_that_is_a_file_is_told_in_a_line(tmp_path, capsys):
+    save(tmp_path / "m.png", (line() * 255).astype(np.uint8))
+    with pytest.raises(SystemExit) as done:
+        call(measure.main, f"input={tmp_path / 'm.png'}", f"output={tmp_path / 'm.png' / 'out'}")
+    assert done.value.code == 1
+    assert "m.png" in capsys.readouterr().err

@@ -16,7 +16,9 @@ from PIL import Image
 from PIL.TiffImagePlugin import IFDRational
 
 from csbsr.cli import predict
-from csbsr.predict.folder import PARTIAL
+from csbsr.predict import Predictor
+from csbsr.predict.consistency import why_flagged
+from csbsr.predict.folder import PARTIAL, Job
 from tests.cli.inprocess import call, checkpoint
 
 KINDS = {
@@ -213,6 +215,75 @@ def test_results_of_other_settings_are_not_replaced_unasked(two, weights, tmp_pa
     assert summary(output)[1]["0.png"]["threshold"] == "0.4"
 
 
+def test_a_folder_holds_results_of_one_kind_of_settings(two, weights, tmp_path, capsys):
+    output = tmp_path / "out"
+    assert run(weights, two / "0.png", output, "save=mask") == 0
+    assert run(weights, two / "1.png", output, "save=mask", "threshold=0.4") == 1  # another photograph
+    assert run(weights, two / "0.png", output, "save=sr", "threshold=0.4") == 1  # another kind
+    assert run(weights, two / "0.png", output, "save=mask", "tile=64", "margin_segmentation=0") == 1
+    assert re.search(r"tile 768, now 64, margin_segmentation 128, now 0", capsys.readouterr().err)
+    assert run(weights, two / "1.png", output, "save=mask") == 0
+    assert set(summary(output)[0]) == {"0.png", "1.png"}
+
+
+def test_two_folders_in_one_output(two, weights, tmp_path, capsys):
+    output, other = tmp_path / "out", tmp_path / "other"
+    assert run(weights, two, output, "save=mask") == 0
+    before = stamps(output)
+    other.mkdir()
+    Image.fromarray(noise(16, 20, 8)).save(other / "1.png")
+    assert run(weights, other, output, "save=mask") == 1
+    assert re.search(rf"results of another 1\.png, from {two}/1\.png", capsys.readouterr().err)
+    two.rename(tmp_path / "moved")
+    assert run(weights, tmp_path / "moved", output, "save=mask") == 0
+    assert stamps(output) == before
+
+
+def test_files_left_by_an_end_while_they_were_moved_are_done_again(two, weights, tmp_path, monkeypatch):
+    output = tmp_path / "out"
+    assert run(weights, two, output, "save=mask,sr") == 0
+    with monkeypatch.context() as patch:
+        patch.setattr("csbsr.predict.writing.Files.move", end)
+        assert run(weights, two, output, "save=mask,sr", "threshold=0.4", "overwrite=true") == 130
+    before = stamps(output)
+    assert run(weights, two / "0.png", output, "save=mask", "threshold=0.4", "overwrite=true") == 0
+    assert stamps(output)[output / "0_mask.png"] != before[output / "0_mask.png"]
+    assert not (output / "0_sr.png").exists()  # of the other threshold, and not asked for again
+    mask = np.asarray(Image.open(output / "0_mask.png")) > 0
+    assert mask.mean() == pytest.approx(float(summary(output)[1]["0.png"]["crack_share"]), abs=1e-3)
+
+
+def end(*_):
+    raise KeyboardInterrupt
+
+
+def test_what_cannot_be_named_or_looked_at_does_not_stop_a_second_start(two, weights, tmp_path, capsys):
+    output = tmp_path / "out"
+    Image.fromarray(noise(16, 20, 8)).save(two / f"{'long' * 62}.png")
+    Image.fromarray(noise(16, 20, 9)).save(tmp_path / "elsewhere.png")
+    (two / "link.png").symlink_to(tmp_path / "elsewhere.png")
+    assert run(weights, two, output, "save=mask,probability") == predict.SOME_FAILED
+    (tmp_path / "elsewhere.png").unlink()
+    capsys.readouterr()
+    assert run(weights, two, output, "save=mask,probability") == predict.SOME_FAILED
+    records = summary(output)[0]
+    assert {name[:4]: record["status"] for name, record in records.items()} == {
+        "0.pn": "done", "1.pn": "done", "long": "failed", "link": "failed",
+    }  # fmt: skip
+    assert records["link.png"]["results"]  # what was there is kept
+
+
+def test_a_flag_says_which_number_is_above_its_limit():
+    record = {"consistency": 0.041, "consistency_cracks": 0.02}
+    assert why_flagged(record) == "consistency 0.041, limit 0.03"
+    assert why_flagged({"consistency": 0.02, "consistency_cracks": 0.06}).startswith("consistency 0.060 where cracks")
+
+
+def test_more_pixels_than_pillow_likes(two, weights, tmp_path, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    assert run(weights, two, tmp_path / "out", "save=mask", "measure=false") == 0
+
+
 def test_files_of_others_are_not_replaced_unasked(two, weights, tmp_path, capsys):
     output = tmp_path / "out"
     output.mkdir()
@@ -297,6 +368,19 @@ def test_relative_paths_patterns_and_uncertainty(two, weights, tmp_path, monkeyp
     assert uncertainty.dtype == np.uint16
     assert 0 < uncertainty.max() < 65535
     assert files(tmp_path)[0].startswith("in/")  # nothing of Hydra's beside
+
+
+def test_what_another_program_did_meanwhile_is_kept(two, weights, tmp_path):
+    output = tmp_path / "out"
+    predictor = Predictor.load(weights, device="cpu")
+    first, second = (Job(predictor, two / f"{i}.png", output, save=["mask"], weights="w") for i in (0, 1))
+    both = Job(predictor, two, output, save=["mask"], weights="w")
+    for job in (first, second):
+        job.run(lambda photograph, share: None, lambda line: None)
+    assert set(summary(output)[0]) == {"0.png", "1.png"}
+    before = stamps(output)
+    assert both.run(lambda photograph, share: None, lambda line: None) == (0, 2, 0, 0)
+    assert stamps(output) == before
 
 
 def broken(root):

@@ -15,6 +15,7 @@ from csbsr.measure import (
     gsd_of,
     image_row,
     measure_cracks,
+    unmatched,
 )
 
 
@@ -89,6 +90,15 @@ def test_ground_sampling_of_all_or_by_file(tmp_path):
     assert gsd_of("wall/a.jpg", table) == 0.5
     assert gsd_of("deck/b.jpg", table) == 0.75
     assert gsd_of("c.jpg", table) is None
+
+
+def test_names_match_in_any_case_and_the_rest_is_told():
+    table = {"wall/A.JPG": 0.5, "b.jpg": 0.75, "B.jpg": 1.0, "x.jpg": 2.0}
+    assert gsd_of("wall/a.jpg", table) == 0.5
+    assert gsd_of("deck/a.jpg", table) is None
+    assert (gsd_of("b.jpg", table), gsd_of("b.JPG", table)) == (0.75, None)  # two rows could be meant
+    assert unmatched(["Wall/a.jpg", "b.jpg", "c.jpg"], table) == (["c.jpg"], ["B.jpg", "x.jpg"])
+    assert unmatched(["a.jpg"], 0.5) == unmatched(["a.jpg"], None) == ([], [])
 
 
 @pytest.mark.parametrize(

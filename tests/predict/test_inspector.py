@@ -126,18 +126,20 @@ def test_comparing_is_a_choice(tmp_path):
         Inspector(predictor, Measuring(), "often")
 
 
-def test_a_segmentor_that_sees_the_blur_gets_the_photographs(tmp_path):
+@pytest.mark.parametrize("flips", [1, 2])
+def test_a_segmentor_that_sees_the_blur_gets_the_photographs(flips, tmp_path):
     network = serial(KBPN)
     network.segmentor, network.normalization = Dark(uses_kernel=True), "none"
-    predictor = Predictor(network, **TILE)
+    predictor = Predictor(network, flips=flips, **TILE)
     kept = Kept(Nothing(), 64)
     kernels = predictor.run(photograph(), kept).kernels
     network.segmentor.seen.clear()
     record, _ = inspected(predictor, photograph(), tmp_path)
     assert "bicubic_cracks" in record
-    torch.testing.assert_close(
-        network.segmentor.seen[-1][0, 0].double(), torch.from_numpy(kernels.mean((0, 1))).double()
-    )
+    expected = torch.from_numpy(kernels.mean((0, 1)))
+    mirrored = expected.flip(-1)
+    for seen, kernel in zip(network.segmentor.seen[-flips:], (expected, mirrored), strict=False):
+        torch.testing.assert_close(seen[0, 0], kernel)
 
 
 def test_large_results_are_kept_shrunken(tmp_path):

@@ -1,5 +1,7 @@
 """Which files an input means, and what their results are called."""
 
+import os
+
 import pytest
 
 from csbsr.predict.photographs import find
@@ -68,6 +70,30 @@ def test_results_are_no_photographs(tree):
     for source in (tree, tree / "*.jpg"):
         with pytest.raises(ValueError, match="another folder than the one with the photographs"):
             find(source, tree)
+
+
+def test_earlier_results_and_links_are_not_entered(tree, tmp_path):
+    touch(tree / "inspection", "report.html", "summary.json", "a_mask.png", "wall/a_mask.png")
+    touch(tmp_path / "elsewhere", "x.png")
+    (tree / "link").symlink_to(tmp_path / "elsewhere")
+    found = find(tree, tmp_path / "out")
+    assert stems(found) == ["B", "a", "wall [1], ü/d e", "wall/a", "wall/c"]
+    assert found.others == ["inspection", "link", "notes.txt"]
+    assert stems(find(tree / "inspection", tmp_path / "out")) == ["a_mask", "wall/a_mask"]  # asked for
+
+
+def test_a_folder_that_cannot_be_searched_is_told(tree, tmp_path, monkeypatch):
+    scandir = os.scandir
+
+    def locked(path):
+        if os.fspath(path).endswith("wall"):
+            raise PermissionError(13, "Permission denied", os.fspath(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", locked)
+    found = find(tree, tmp_path / "out")
+    assert stems(found) == ["B", "a", "wall [1], ü/d e"]
+    assert found.unread == [f"{tree}/wall: cannot be searched (Permission denied)"]
 
 
 @pytest.mark.parametrize("name", ["nothing", "*.gif", "wall/*.bmp"])

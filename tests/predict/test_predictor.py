@@ -12,7 +12,7 @@ from PIL import Image
 from csbsr.cli.config import config_folder
 from csbsr.predict import Predictor
 from csbsr.predict import rows as rows_module
-from csbsr.predict.predictor import checked
+from csbsr.predict.predictor import Arrays, checked
 from csbsr.predict.system import System
 from tests.predict.systems import BICUBIC, KBPN, NONE, PSPNET, UNET, parallel, serial, whole
 
@@ -105,7 +105,7 @@ def test_kbpn_with_one_kernel_agrees_with_the_whole(monkeypatch):
     seen = {part: [] for part in network.sr.kernel_predictors()}
     hooks = [part.register_forward_hook(lambda part, inputs, out: seen[part].append(out.clone())) for part in seen]
     predictor = Predictor(network, tile=128, device="cpu")
-    predictor.memory_needed = lambda shape: 0  # it would run the network too
+    predictor.memory_needed = lambda shape, tile: 0  # it would run the network too
     tiles = predictor.predict(photograph)
     for hook in hooks:
         hook.remove()
@@ -231,16 +231,15 @@ class Scarce:
 @pytest.mark.parametrize("error", [torch.OutOfMemoryError, RuntimeError, MemoryError])
 def test_the_tile_is_halved_when_memory_runs_out(monkeypatch, error):
     predictor = Predictor(serial(segmentor=PSPNET), tile=512, margin_segmentation=64, device="cpu")
-    predictor.memory_needed = lambda shape: 0
+    predictor.memory_needed = lambda shape, tile: 0
     photograph = noise(200, 160)
     expected = Predictor(serial(segmentor=PSPNET), tile=128, margin_segmentation=64, device="cpu").predict(photograph)
     Scarce(monkeypatch, 80 * 80, error)
     shares = []
-    from csbsr.predict.predictor import Arrays
-
     sink = Arrays(False)
     outcome = predictor.run(photograph, sink, tick=shares.append)
-    assert predictor.tile == 128
+    assert outcome.tile == 128
+    assert predictor.tile == 512  # the next photograph may be smaller
     assert outcome.tiles == (7, 5)
     assert sum(shares) == pytest.approx(1)
     np.testing.assert_array_equal(sink.probability, expected.probability)
@@ -248,11 +247,20 @@ def test_the_tile_is_halved_when_memory_runs_out(monkeypatch, error):
 
 def test_halving_ends(monkeypatch):
     predictor = Predictor(serial(segmentor=PSPNET), tile=512, device="cpu")
-    predictor.memory_needed = lambda shape: 0
+    predictor.memory_needed = lambda shape, tile: 0
     scarce = Scarce(monkeypatch, 0)
     with pytest.raises(ValueError, match=r"memory: it ran out, also with tile=32 .*precision=bfloat16"):
         predictor.predict(noise(20, 20))
     assert scarce.calls == 5
+
+
+@pytest.mark.parametrize("part", ["sr", "segmentor"])
+def test_results_that_are_no_numbers_are_an_error(part):
+    network = serial(KBPN, PSPNET)
+    with torch.no_grad():
+        list(getattr(network, part).parameters())[-1].fill_(float("nan"))
+    with pytest.raises(ValueError, match=r"not finite; use precision=float32"):
+        Predictor(network, device="cpu").predict(noise(20, 20))
 
 
 def test_other_errors_are_not_taken_for_memory(monkeypatch):
@@ -264,16 +272,14 @@ def test_other_errors_are_not_taken_for_memory(monkeypatch):
 def test_on_a_cpu_the_need_is_estimated_first(monkeypatch, caplog):
     predictor = Predictor(serial(segmentor=PSPNET), device="cpu")
     photograph = noise(300, 250)
-    need = predictor.memory_needed(photograph.shape[:2])
-    predictor.tile = 256
-    smaller = predictor.memory_needed(photograph.shape[:2])
+    smaller, need = (predictor.memory_needed(photograph.shape[:2], tile) for tile in (256, 768))
     assert smaller < need
-    predictor.tile = 768
     monkeypatch.setattr("csbsr.predict.predictor.available_memory", lambda: smaller / 0.79)
-    predictor.predict(photograph)
-    assert predictor.tile < 768
-    assert predictor.memory_needed(photograph.shape[:2]) <= smaller / 0.79
+    outcome = predictor.run(photograph, Arrays(False))
+    assert outcome.tile < 768
+    assert predictor.memory_needed(photograph.shape[:2], outcome.tile) <= smaller / 0.79
     assert "GB needed" in caplog.text
+    assert predictor.tile == 768
     monkeypatch.setattr("csbsr.predict.predictor.available_memory", lambda: 1000)
     with pytest.raises(ValueError, match=r"300 pixels needs about .* close other programs"):
         predictor.predict(photograph)

@@ -90,7 +90,7 @@ def test_numbers_of_a_photograph(page):
     figures = dict(re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", article))
     assert figures["cracks"] == "2"
     assert figures["largest width"] == "2.00 mm (8.0 px)"  # 8 pixels of a quarter of a millimetre
-    assert re.fullmatch(r"3[45] ± \d mm \(1[34]\d px\)", figures["length"])
+    assert re.fullmatch(r"3[45]\.\d ± \d\.\d mm \(1[34]\d px\)", figures["length"])
     compared = re.findall(r'<th scope="row">(.*?)</th><td>(.*?)</td><td>(.*?)</td>', article)
     assert ("largest width", "2.00 mm (8.0 px)", "2.25 mm (9.0 px)") in compared
     assert "<span>0.00</span><span>1.00</span><span>2.00+</span>" in article
@@ -120,6 +120,36 @@ def test_columns_follow_what_is_known():
     assert [column.key for column in shown_columns([px, mm])] == [
         "width_percentile_mm", "width_percentile_px", "length_mm", "cracks",
     ]  # fmt: skip
+
+
+def test_without_millimetres_the_width_comes_before_what_it_is_compared_with():
+    px = {"file": "a", "width_percentile_px": 2, "bicubic_width_percentile_px": 3, "length_px": 9}
+    assert [column.key for column in shown_columns([px])] == [
+        "width_percentile_px", "bicubic_width_percentile_px", "length_px",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("length", "around", "text"),
+    [
+        (10.04, 0.3, "10.0 ± 0.3 mm"),
+        (250.4, 7.5, "250 ± 8 mm"),
+        (250.4, 0.2, "250.4 ± 0.2 mm"),
+        (2.0, 0.04, "2.00 ± 0.04 mm"),
+        (2.0, 0.0, "2.0 ± 0.0 mm"),
+    ],
+)
+def test_an_uncertainty_has_the_digits_it_needs(length, around, text):
+    assert inspection._both_units({"l_mm": 1}, "l", None) == "1.00 mm"
+    row = {"length_mm": length, "length_uncertainty_mm": around}
+    assert inspection._both_units(row, "length", "length_uncertainty") == text
+
+
+def test_measuring_takes_numbers_alone():
+    assert Measuring(min_pixels=None).min_pixels == 1
+    for name in ("percentile", "spur", "hole", "megapixels"):
+        with pytest.raises(ValueError, match=f"{name}: expected a number, got None"):
+            Measuring(**{name: None})
 
 
 def test_remarks():

@@ -34,6 +34,7 @@ ADVICE = (
     ".*Checkpoint directory .* exists",
     ".*across ranks is zero",  # no validation images: the first lines say so
 )
+_OF_FILES = (FileNotFoundError, PermissionError, NotADirectoryError, IsADirectoryError)  # a person can mend these
 
 
 def plain(node: Any) -> Any:
@@ -118,7 +119,7 @@ def friendly(task: Callable[[DictConfig], Any]) -> Callable[[DictConfig], Any]:
         try:
             check_words(HydraConfig.get().overrides.task, HydraConfig.get().job.config_name)
             return task(config)
-        except (ValueError, FileNotFoundError, NonFiniteLoss, torch.OutOfMemoryError) as error:
+        except (ValueError, *_OF_FILES, NonFiniteLoss, torch.OutOfMemoryError) as error:
             if HydraConfig.get().mode.name == "MULTIRUN":
                 raise
             if new and not any((folder / name).exists() for name in ("checkpoints", "metrics.csv")):

@@ -16,6 +16,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from csbsr.cli import build as make
 from csbsr.cli.config import literal_paths, run, show_version, unquoted
 from csbsr.cli.measuring import measuring_of
+from csbsr.measure import unmatched
 from csbsr.predict import Predictor
 from csbsr.predict.folder import Counts, Job
 from csbsr.predict.inspector import Inspector
@@ -103,7 +104,14 @@ def predict(config: DictConfig) -> None:
         "input    %d photographs, %d of them done already", len(job.photographs), len(job.photographs) - len(job.todo)
     )
     if job.others:
-        log.info("ignored  %d files that are no photographs (%s)", len(job.others), some(job.others))
+        log.info("ignored  %d that are no photographs (%s)", len(job.others), some(job.others))
+    for folder in job.unread:
+        log.warning("failed   %s", folder)
+    if measuring is not None:
+        without, unused = unmatched([photograph.name for photograph in job.photographs], measuring.gsd)
+        for message, names in (("photographs are not listed", without), ("rows list no photograph of these", unused)):
+            if names:
+                log.warning("gsd_mm   %d %s (%s)", len(names), message, some(names))
     log.info("output   %s", config.output)
     counts = with_progress(job)
     log.info("done     %d, skipped %d, failed %d", counts.done, counts.skipped, counts.failed)
@@ -112,7 +120,7 @@ def predict(config: DictConfig) -> None:
     log.info("summary  %s", Path(config.output) / "summary.csv")
     if inspector is not None:
         log.info("report   %s", Path(config.output) / REPORT)
-    if counts.failed:
+    if counts.failed or job.unread:
         raise SystemExit(SOME_FAILED)
 
 

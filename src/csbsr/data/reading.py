@@ -7,10 +7,12 @@ decoded by Pillow, except 16-bit colour, which Pillow would cut to 8 bits.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import struct
 import warnings
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -44,6 +46,19 @@ def read_image(path: str | Path) -> np.ndarray:
     if image.mode in ("I", "F"):
         raise _unusual(path, image)
     return np.asarray(_decode(path, image, "RGB"))
+
+
+@contextlib.contextmanager
+def any_size() -> Iterator[None]:
+    """Read images of any size inside: without Pillow's limit, a guard against files that unpack to very many pixels.
+
+    For commands whose user names the files.  The limit is the process's, so threads outside are without it too.
+    """
+    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+    try:
+        yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = limit
 
 
 def read_mask(path: str | Path) -> np.ndarray:
@@ -107,7 +122,7 @@ def _open(path: str | Path, data: bytes) -> Image.Image:
             path,
             "more pixels than Pillow opens without being told to",
             f"at most {2 * (Image.MAX_IMAGE_PIXELS or 0)} pixels",
-            "Cut the image into parts, or set PIL.Image.MAX_IMAGE_PIXELS in your own program.",
+            "Cut the image into parts, or read it inside csbsr.data.reading.any_size().",
         ) from error
     except _DAMAGED as error:
         raise _unreadable(path, error) from error

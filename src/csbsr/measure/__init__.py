@@ -2,7 +2,7 @@
 
 from csbsr.measure.centreline import Centreline
 from csbsr.measure.cracks import measure_cracks
-from csbsr.measure.gsd import ground_sampling, gsd_of
+from csbsr.measure.gsd import ground_sampling, gsd_of, unmatched
 from csbsr.measure.overlay import draw_widths
 from csbsr.measure.reading import read_segmentation, reduced, reduction
 from csbsr.measure.results import Crack, Measurement, width_uncertainty
@@ -26,5 +26,6 @@ __all__ = [
     "read_segmentation",
     "reduced",
     "reduction",
+    "unmatched",
     "width_uncertainty",
 ]

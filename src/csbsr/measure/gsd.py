@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+from collections.abc import Iterable
 from pathlib import Path, PurePath
 
 _COLUMNS = ("file", "gsd_mm")
@@ -50,11 +51,44 @@ def ground_sampling(given: float | str | Path | None) -> float | dict[str, float
 
 
 def gsd_of(name: str | Path, gsd: float | dict[str, float] | None) -> float | None:
-    """The ground sampling distance of one photograph: listed by its path, else by its file name; None if unlisted."""
+    """The ground sampling distance of one photograph; None if it is not listed.
+
+    It is listed by its path, else by its file name, else by these in other letter case, if that means one row alone.
+    """
     if not isinstance(gsd, dict):
         return gsd
+    row = _row(name, gsd)
+    return None if row is None else gsd[row]
+
+
+def unmatched(names: Iterable[str | Path], gsd: float | dict[str, float] | None) -> tuple[list[str | Path], list[str]]:
+    """What a list of ground sampling distances leaves out, and what it lists for nothing.
+
+    Args:
+        names: of all photographs.
+        gsd: see `ground_sampling`.
+
+    Returns:
+        Names without a number, and rows without a photograph, as they are listed; both empty without a list.
+    """
+    if not isinstance(gsd, dict):
+        return [], []
+    rows = {name: _row(name, gsd) for name in names}
+    used = set(rows.values())
+    return [name for name, row in rows.items() if row is None], [row for row in gsd if row not in used]
+
+
+def _row(name: str | Path, gsd: dict[str, float]) -> str | None:
+    """By what the list has a photograph."""
     path = PurePath(name)
-    return gsd.get(path.as_posix(), gsd.get(path.name))
+    for wanted in (path.as_posix(), path.name):
+        if wanted in gsd:
+            return wanted
+    for wanted in (path.as_posix().casefold(), path.name.casefold()):
+        found = [row for row in gsd if row.casefold() == wanted]
+        if found:
+            return found[0] if len(found) == 1 else None
+    return None
 
 
 def _positive(value: float | str | Path) -> float:

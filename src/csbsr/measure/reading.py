@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-import contextlib
+import io
 import math
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
-from csbsr.data.reading import read_image, read_mask
+from csbsr.data.errors import DataError
+from csbsr.data.reading import any_size, read_image, read_mask
 
 KINDS = ("auto", "mask", "probability")
 _LARGEST = 65535  # of 16 bits
+_LABELS = 255  # values up to it in 16 bits are labels, or 8 bits in the wrong place
+_ORIENTATION = 274  # EXIF tag
 _STRIP = 256  # rows converted at a time
 
 
-def read_segmentation(path: str | Path, kind: str = "auto", most_pixels: float = math.inf) -> tuple[np.ndarray, int]:
+def read_segmentation(
+    path: str | Path, kind: str = "auto", most_pixels: float = math.inf, faint: bool = False
+) -> tuple[np.ndarray, int]:
     """A crack mask or a probability map from a file.
 
     Args:
@@ -25,18 +29,21 @@ def read_segmentation(path: str | Path, kind: str = "auto", most_pixels: float =
         kind: ``mask``, crack where the file holds more than half of its range; ``probability``, 0 to its largest
             value; or ``auto``: a probability if the file holds 16 bits, as ``csbsr-predict`` writes them, else a mask.
         most_pixels: a larger one is shrunken by the whole factor of `reduction`.
+        faint: 16 bits may hold no value above 255, as of a photograph without cracks; else they are refused as labels.
 
     Returns:
         (H, W) bool, or a float16 probability in [0, 1]; and the factor.
 
     Raises:
-        DataError: the file cannot be read.
+        DataError: the file cannot be read, or its values are no 16-bit ones.
         ValueError: ``kind`` is none of these.
     """
     if kind not in KINDS:
         raise ValueError(f"kind: expected one of {', '.join(KINDS)}, got {kind!r}")
-    with _any_size():
+    with any_size():  # the results of a photograph of 12 megapixels have 192
         levels = _sixteen_bit(path)
+        if levels is not None:
+            _check_range(path, levels, faint)
         if levels is not None and kind == "mask":
             found = levels > _LARGEST // 2
         elif levels is not None:
@@ -94,17 +101,25 @@ def reduced(segmentation: np.ndarray, factor: int) -> np.ndarray:
 def _sixteen_bit(path: str | Path) -> np.ndarray | None:
     """Grey values (H, W) up to 65535; None for a file of another kind, or one that other readers explain better."""
     try:
-        with Image.open(path) as image:
-            return np.asarray(image) if image.mode.startswith("I") else None  # "I;16"; "I" before Pillow 11.3
+        # From memory: Pillow does not turn a TIFF that it maps from its file.
+        with Image.open(io.BytesIO(Path(path).read_bytes())) as image:
+            if not image.mode.startswith("I"):  # "I;16"; "I" before Pillow 11.3
+                return None
+            image.load()  # turns a TIFF itself
+            turned = image.getexif().get(_ORIENTATION, 1) != 1
+            return np.asarray(ImageOps.exif_transpose(image) if turned else image)
     except (OSError, SyntaxError, ValueError):
         return None
 
 
-@contextlib.contextmanager
-def _any_size() -> Iterator[None]:
-    """Without Pillow's limit: the results of a photograph of 12 megapixels have 192."""
-    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-    try:
-        yield
-    finally:
-        Image.MAX_IMAGE_PIXELS = limit
+def _check_range(path: str | Path, levels: np.ndarray, faint: bool) -> None:
+    smallest, largest = int(levels.min()), int(levels.max())
+    if smallest < 0 or largest > _LARGEST:
+        raise DataError.about(
+            path, f"values from {smallest} to {largest}", f"0 to {_LARGEST}", "Save it as a mask of 8 bits, 0 and 255."
+        )
+    if 0 < largest <= _LABELS and not faint:
+        raise DataError.about(
+            path, f"16 bits but values up to {largest}", f"values up to {_LARGEST}",
+            "Save it as 8 bits, or multiply by 257 (labels 0 and 1 by 65535).",
+        )  # fmt: skip

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 from torch import Tensor
@@ -10,8 +11,8 @@ from torch.nn import functional as F
 
 from csbsr.degradation import degrade, downscale
 
-#: Difference above which a photograph is flagged.
-LIMIT = 0.03
+#: Differences above which a photograph is flagged: as a whole, and where cracks are marked, whose edges differ more.
+LIMIT, LIMIT_AT_CRACKS = 0.03, 0.05
 
 
 class Consistency(NamedTuple):
@@ -69,7 +70,14 @@ def summarised(differences: np.ndarray, cracks: np.ndarray, border: int = 4) -> 
 
 def flagged(found: Consistency) -> bool:
     """Whether the super-resolved image does not explain the photograph, as a whole or where cracks are marked."""
-    return found.whole > LIMIT or (found.cracks or 0) > LIMIT
+    return found.whole > LIMIT or (found.cracks or 0) > LIMIT_AT_CRACKS
+
+
+def why_flagged(row: Mapping[str, Any]) -> str:
+    """The number above its limit, of a flagged row of the summary, in words."""
+    if row["consistency"] > LIMIT:
+        return f"consistency {row['consistency']:.3f}, limit {LIMIT:g}"
+    return f"consistency {row['consistency_cracks']:.3f} where cracks are marked, limit {LIMIT_AT_CRACKS:g}"
 
 
 def _rms(values: np.ndarray) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import shutil
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -13,13 +14,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from csbsr.data.reading import read_image
+from csbsr.data.reading import any_size, read_image
+from csbsr.predict.consistency import why_flagged
 from csbsr.predict.inspector import KINDS as MEASURED_KINDS
 from csbsr.predict.inspector import Inspector
 from csbsr.predict.metadata import read_metadata
 from csbsr.predict.photographs import Photograph, find
 from csbsr.predict.predictor import Predictor
-from csbsr.predict.summary import DONE, FAILED, Summary, numbers_of
+from csbsr.predict.summary import DONE, FAILED, UNFINISHED, Summary, numbers_of
 from csbsr.predict.writing import KINDS, Files, places_of
 
 try:
@@ -59,6 +61,7 @@ class Job:
         photographs: all that ``source`` means.
         todo: those without results.
         others: names of files that are no photographs.
+        unread: folders that could not be searched, and why.
 
     Raises:
         FileNotFoundError: no photograph.
@@ -84,16 +87,17 @@ class Job:
             "weights": weights,
             "threshold": predictor.threshold,
             "kernel": predictor.kernel,
+            "tile": predictor.tile,
+            "margin_sr": predictor.margins[0],
+            "margin_segmentation": predictor.margins[1],
+            "blend": predictor.blend,
             "flips": predictor.flips,
             "precision": predictor.system.precision,
         }
-        self.photographs, self.others = find(source, self.output)
-        self.summary = Summary(self.output)
-        if overwrite:
-            self.todo = self.photographs
-        else:
-            self.todo = [photograph for photograph in self.photographs if not self._is_done(photograph)]
-            self._refuse_to_replace()
+        self.photographs, self.others, self.unread = find(source, self.output)
+        self.summary, self.overwrite = Summary(self.output), overwrite
+        self.todo = self.photographs
+        self._leave_out_done()
 
     def pixels(self) -> dict[str, int]:
         """Pixels of each photograph to do, by name, from the heads of the files; 1 where there is no readable head."""
@@ -112,6 +116,8 @@ class Job:
         failed = 0
         try:
             with self._partial() as partial:
+                self.summary.read()  # another program may have been at work until now
+                self._leave_out_done()
                 try:
                     for photograph in self.todo:
                         record = self._one(photograph, partial, tick)
@@ -139,27 +145,38 @@ class Job:
         start = time.perf_counter()
         record: dict[str, Any] = {"file": photograph.name, "status": FAILED, "error": None}
         earlier = self.summary.records.get(photograph.name, {})
+        shares = []
+
+        def advance(share: float) -> None:
+            shares.append(share)
+            tick(photograph, share)
+
         try:
+            source = _source(photograph.path)
             record |= read_metadata(photograph.path)
-            image = read_image(photograph.path)
+            with any_size():
+                image = read_image(photograph.path)
             record |= {"width": image.shape[1], "height": image.shape[0], "threshold": self.predictor.threshold}
             files = Files(self.output / photograph.stem, self.kinds, partial)
             try:
-                record |= self._predicted(photograph, image, files, partial, lambda share: tick(photograph, share))
+                record |= self._predicted(photograph, image, files, partial, advance)
+                results = self._results(photograph)
                 record |= {
-                    "status": DONE,
-                    "tile": self.predictor.tile,
                     "seconds": round(time.perf_counter() - start, 1),
-                    "results": self._results(photograph),
-                    "settings": self._settings(photograph),
-                    "source": _source(photograph.path),
+                    "results": {**earlier.get("results", {}), **results},
+                    "settings": self._settings(photograph.name),
+                    "source": source,
                 }
-                if all(earlier.get(key) == record[key] for key in ("settings", "source")):
-                    record["results"] = {**earlier["results"], **record["results"]}
-                # Before the files: a file without a record would be taken for somebody else's, while a record whose
-                # files are not all there is done again.
-                self.summary.put(record, self.about)
+                # Twice: a file without a record would be taken for somebody else's, and old files under a new record
+                # for its results; what is found unfinished is done again.
+                self.summary.put({**record, "status": UNFINISHED}, self.about)
                 files.move()
+                if not self._same_origin(earlier, record):  # what was not asked for again no longer holds
+                    for kind in record["results"].keys() - results.keys():
+                        (self.output / record["results"][kind]).unlink(missing_ok=True)
+                    record["results"] = results
+                record["status"] = DONE
+                self.summary.put(record, self.about)
             finally:
                 files.abandon()
         except OSError:  # reading raises no such error: the output folder is at fault
@@ -167,9 +184,10 @@ class Job:
         except Exception as error:
             log.debug("%s", photograph.name, exc_info=True)
             record |= {"status": FAILED, "error": str(error) or type(error).__name__}
-            if "results" in earlier:  # still there, of what the file held then
-                record["results"] = earlier["results"]
+            # What is still there, of what the file held then.
+            record |= {key: earlier[key] for key in ("results", "settings") if "results" in earlier and key in earlier}
             self.summary.put(record, self.about)
+        tick(photograph, 1 - sum(shares))
         return record
 
     def _predicted(
@@ -190,42 +208,64 @@ class Job:
             lambda done: tick((1 - share) * done),
         )  # fmt: skip
 
-    def _settings(self, photograph: Photograph) -> dict[str, Any]:
+    def _settings(self, name: str) -> dict[str, Any]:
         """What the results of a photograph hang on."""
-        measuring = {} if self.inspector is None else self.inspector.settings(photograph.name)
-        return {**self.settings, **measuring}
+        return {**self.settings, **({} if self.inspector is None else self.inspector.settings(name))}
+
+    @staticmethod
+    def _same_origin(earlier: Mapping[str, Any], record: Mapping[str, Any]) -> bool:
+        """Whether all files of an ``earlier`` record were made from the same photograph with the same settings."""
+        return (
+            earlier.get("status") != UNFINISHED
+            and not _changed(earlier.get("settings", {}), record["settings"])
+            and _same_file(earlier.get("source", {}), record["source"])
+        )
+
+    def _leave_out_done(self) -> None:
+        if not self.overwrite:
+            self.todo = [photograph for photograph in self.todo if not self._is_done(photograph)]
+            self._refuse_to_replace()
 
     def _is_done(self, photograph: Photograph) -> bool:
         record = self.summary.records.get(photograph.name, {})
         wanted = self._results(photograph)
         return (
             record.get("status") == DONE
-            and self._settings(photograph).items() <= record["settings"].items()
-            and record["source"] == _source(photograph.path)
+            and self._settings(photograph.name).items() <= record["settings"].items()
+            and _same_file(record["source"], _source(photograph.path))
             and wanted.items() <= record["results"].items()
-            and all((self.output / file).is_file() for file in wanted.values())
+            and all(os.path.isfile(self.output / file) for file in wanted.values())
         )
 
     def _refuse_to_replace(self) -> None:
-        """Raise ValueError where results of other settings or files of other origin are in the way."""
-        written = {file for record in self.summary.records.values() for file in record.get("results", {}).values()}
+        """Raise ValueError where results of other settings, photographs or programs are in the way."""
+        records = self.summary.records
+        written = {file for record in records.values() for file in record.get("results", {}).values()}
+        ours = {photograph.name for photograph in self.photographs}
+        for name, record in records.items() if self.todo else ():
+            earlier, now = record.get("settings", {}), self._settings(name)
+            if name not in ours:
+                now.pop("gsd_mm", None)  # each run may have photographs from another distance
+            if changed := _changed(earlier, now):
+                was = ", ".join(f"{key} {_short(earlier[key])}, now {_short(now[key])}" for key in changed)
+                hint = "" if self.settings.keys() & changed else f"; csbsr-measure input={self.output} only measures"
+                raise ValueError(
+                    f"output: {self.output} holds results of other settings ({was}); choose another folder, or "
+                    f"overwrite=true to replace them{hint}"
+                )
         for photograph in self.todo:
-            there = [file for file in self._results(photograph).values() if (self.output / file).exists()]
+            there = [file for file in self._results(photograph).values() if os.path.lexists(self.output / file)]
             foreign = [file for file in there if file not in written]
             if foreign:
                 raise ValueError(
                     f"output: {self.output / foreign[0]} is there already and not in the folder's summary; choose "
                     "another folder, or overwrite=true to replace it"
                 )
-            now = self._settings(photograph)
-            earlier = self.summary.records.get(photograph.name, {}).get("settings", now)
-            changed = [key for key, value in now.items() if earlier.get(key) != value]
-            if there and changed:
-                was = ", ".join(f"{key} {_short(earlier.get(key))}, now {_short(now[key])}" for key in changed)
-                hint = "" if self.settings.keys() & changed else f"; csbsr-measure input={self.output} only measures"
+            source = records.get(photograph.name, {}).get("source", {})
+            if there and source.get("path", now := str(photograph.path.absolute())) != now:
                 raise ValueError(
-                    f"output: {self.output} holds results of other settings ({was}); choose another folder, or "
-                    f"overwrite=true to replace them{hint}"
+                    f"output: {self.output} holds results of another {photograph.name}, from {source['path']}; choose "
+                    "another folder, or overwrite=true to replace them"
                 )
 
     def _results(self, photograph: Photograph) -> dict[str, str]:
@@ -274,15 +314,28 @@ def kinds_of(save: Collection[str], predictor: Predictor, inspector: Inspector |
     return [kind for kind in KINDS if kind in save and not absent.get(kind)]
 
 
-def _source(path: Path) -> dict[str, int]:
-    """Tells whether a file has changed."""
-    status = path.stat()
-    return {"bytes": status.st_size, "modified_ns": status.st_mtime_ns}
+def _source(path: Path) -> dict[str, Any]:
+    """Tells which file it is and whether it has changed; only the path if it cannot be looked at."""
+    source: dict[str, Any] = {"path": str(path.absolute())}
+    with contextlib.suppress(OSError):
+        status = path.stat()
+        source |= {"bytes": status.st_size, "modified_ns": status.st_mtime_ns}
+    return source
+
+
+def _same_file(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two of `_source` are of one file, which may have been moved."""
+    return "bytes" in other and all(one.get(key) == other[key] for key in ("bytes", "modified_ns"))
+
+
+def _changed(earlier: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Settings that are in both and differ; those of a measurement are missing where nothing was measured."""
+    return [key for key, value in now.items() if key in earlier and earlier[key] != value]
 
 
 def _pixels(path: Path) -> int:
     try:
-        with Image.open(path) as image:
+        with any_size(), Image.open(path) as image:
             return image.width * image.height
     except Exception:  # reading the file will say what is wrong with it
         return 1
@@ -292,9 +345,9 @@ def _line(record: Mapping[str, Any]) -> str:
     name = record["file"].encode("utf-8", "replace").decode()  # a name may hold bytes that are no UTF-8
     if record["status"] == FAILED:
         return f"failed   {name}: {record['error']}"
-    line = f"done     {name}: {100 * record['crack_share']:.2g} % crack"
+    line = f"done     {name}: {100 * record['crack_share']:.3g} % crack"
     if record.get("consistency_flag"):
-        line += f"; the super-resolved image does not explain the photograph (consistency {record['consistency']:.3f})"
+        line += f"; the super-resolved image does not explain the photograph ({why_flagged(record)})"
     return line
 
 

@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from csbsr.contracts import SROutput
 from csbsr.joint import JointNetwork
-from csbsr.measure import gsd_of, reduced, reduction
+from csbsr.measure import WidthGuide, gsd_of, reduced, reduction
 from csbsr.predict.passes import LEVELS, Outcome, Sink
 from csbsr.predict.predictor import Predictor
 from csbsr.predict.rows import Shrinker
 from csbsr.report.inspection import Entry
 from csbsr.report.inspection_files import (
     BICUBIC,
+    CRACKS,
     Measuring,
     read_cracks,
     save_pictures,
     write_report,
     write_text,
 )
-from csbsr.report.inspection_pictures import LARGEST, write_whole
+from csbsr.report.inspection_pictures import LARGEST, PhotographPictures, write_whole
 from csbsr.sr import Bicubic
 
 #: Kinds of results that a measurement writes.
@@ -75,7 +78,7 @@ class Inspector:
         options = self.measuring
         return {
             "gsd_mm": gsd_of(name, options.gsd),
-            "severity": None if options.guide is None else f"{options.guide.name}, {options.guide.exposure}",
+            "severity": None if options.guide is None else _described(options.guide),
             "percentile": options.percentile,
             "min_pixels": options.min_pixels,
             "spur": options.spur,
@@ -123,8 +126,10 @@ class Inspector:
         widths = save_pictures(output, stem, measurement, _eight_bit(photograph), kept.view())
         if "widths" in places:
             write_whole(places["widths"], widths)
+        table = self.measuring.crack_table(measurement, name)
+        write_text(PhotographPictures(output, stem).folder / CRACKS, table)
         if "cracks" in places:
-            write_text(places["cracks"], self.measuring.crack_table(measurement, name))
+            write_text(places["cracks"], table)
         if self._compares(kept.factor):
             del measurement, widths
             enlarged = self._bicubic.probability(photograph, outcome, kept.factor, folder, tick)
@@ -141,7 +146,7 @@ class Inspector:
             if record.get("error"):
                 entries.append(Entry(record, name))
             elif "cracks" in record:
-                cracks = read_cracks(output / results["cracks"]) if "cracks" in results else []
+                cracks = read_cracks(PhotographPictures(output, record["stem"]).folder / CRACKS)
                 files = {_FILES[kind]: results[kind] for kind in _FILES if kind in results}
                 entries.append(Entry(record, record["stem"], cracks, files))
         if entries:
@@ -237,11 +242,21 @@ class _Enlarged:
     ) -> np.ndarray:
         """Of the enlarged photograph, shrunken by ``factor``: float16."""
         if isinstance(self._sr, _WithKernel):
-            kernel = torch.from_numpy(outcome.kernels.mean((0, 1), keepdims=True))
-            self._sr.kernel = kernel.to(self._predictor.system.device)
+            kernel = torch.from_numpy(outcome.kernels.mean((0, 1)))
+            self._sr.known.vector = kernel.reshape(1, -1).to(self._predictor.system.device)
         kept = Kept(None, np.inf, factor)
         self._predictor.run(photograph, kept, folder, tick)
         return kept.probability()
+
+
+class _Known(nn.Module):
+    """An estimate of the blur kernel that is known before: (1, k²)."""
+
+    vector: torch.Tensor
+
+    def forward(self, lr: torch.Tensor) -> torch.Tensor:
+        """The same for every image."""
+        return self.vector.to(lr)
 
 
 class _WithKernel(Bicubic):
@@ -251,11 +266,23 @@ class _WithKernel(Bicubic):
 
     def __init__(self, scale: int) -> None:
         super().__init__(scale)
-        self.kernel: torch.Tensor | None = None
+        self.known = _Known()
 
     def forward(self, lr: torch.Tensor, kernel: torch.Tensor | None = None) -> SROutput:
-        """Interpolate ``lr`` (B, 3, h, w); the kernel is the one handed in, else `kernel`."""
-        return SROutput(super().forward(lr).sr, self.kernel.to(lr) if kernel is None else kernel)
+        """Interpolate ``lr`` (B, 3, h, w); the kernel is the one handed in, else the known one."""
+        vector = self.known(lr)
+        side = math.isqrt(vector.shape[1])
+        return SROutput(super().forward(lr).sr, vector.view(1, 1, side, side) if kernel is None else kernel)
+
+    def kernel_predictors(self) -> tuple[nn.Module]:
+        """What knows it, so that mirrored images get it mirrored."""
+        return (self.known,)
+
+
+def _described(guide: WidthGuide) -> str:
+    """All that a class hangs on."""
+    limits = "; ".join(f"{exposure} {limit:g} mm" for exposure, limit in guide.limits.items())
+    return f"{guide.name}, {guide.width} width, exposure {guide.exposure} ({limits})"
 
 
 def _eight_bit(photograph: np.ndarray) -> np.ndarray:

@@ -46,6 +46,7 @@ class Outcome(NamedTuple):
     kernels: np.ndarray | None  #: (rows, columns, k, k) float32, or (1, 1, k, k) for the whole photograph
     consistency: Consistency | None  #: None without super-resolution
     crack_share: float  #: of the pixels
+    tile: int = 0  #: side of what a tile contributed
 
 
 class Layout(NamedTuple):
@@ -124,6 +125,7 @@ class Run:
             cracks = Shrinker(h * s, w * s, s, largest=True)
             found = 0
             for probabilities in self._second_pass(store, statistics):
+                _require_finite(probabilities)
                 levels = np.rint(probabilities.mean(0).clip(0, 1) * np.float32(LEVELS)).astype(np.uint16)
                 mask = levels > self.threshold * LEVELS
                 sink.segmentation(levels, mask, probabilities.var(0) if len(probabilities) > 1 else None)
@@ -159,6 +161,7 @@ class Run:
                 self._kernels[i, j] = kernels
                 blender.add(i, j, np.concatenate(tile), top, left)
             for rows in blender.finished(i):
+                _require_finite(rows)
                 store.append(rows)
                 versions = rows.reshape(len(self.flips), self.channels, *rows.shape[1:])[:, :3]
                 for version, numbers in zip(versions, statistics, strict=True):
@@ -214,3 +217,8 @@ class Run:
         """(3, h, w) float32 in [0, 1]."""
         part = self.photograph[top.slice, left.slice].transpose(2, 0, 1)
         return part / np.float32(255) if part.dtype == np.uint8 else part.astype(np.float32)
+
+
+def _require_finite(rows: np.ndarray) -> None:
+    if not np.isfinite(rows).all():
+        raise ValueError("the network's results are not finite; use precision=float32, or another checkpoint")

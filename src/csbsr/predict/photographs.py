@@ -27,7 +27,8 @@ class Found(NamedTuple):
     """What lies under an input."""
 
     photographs: list[Photograph]  #: sorted by name
-    others: list[str]  #: files that are no photographs by their suffix, by name
+    others: list[str]  #: what is no photograph by its suffix, and folders that are links or earlier results, by name
+    unread: list[str]  #: folders that could not be searched, and why
 
 
 def find(source: str | Path, output: str | Path) -> Found:
@@ -45,9 +46,10 @@ def find(source: str | Path, output: str | Path) -> Found:
     """
     source, output = Path(source), Path(output)
     if source.is_file():
-        return Found(_named([source], source.parent), [])
+        return Found(_named([source], source.parent), [], [])
+    unread: list[str] = []
     if source.is_dir():
-        root, files = source, list(_walk(source, output))
+        root, files = source, list(_walk(source, output, unread))
     else:
         root = _fixed_part(source)
         if root == source:
@@ -56,19 +58,29 @@ def find(source: str | Path, output: str | Path) -> Found:
         files = [path for path in matches if path.is_file() and not _inside(path, output)]
     if _same(root, output):
         raise ValueError(f"output: expected another folder than the one with the photographs, got {output} for both")
-    chosen = sorted({path for path in files if path.suffix.lower() in READABLE})
+    chosen = sorted({path for path in files if path.suffix.lower() in READABLE and not path.is_dir()})
     others = sorted(path.relative_to(root).as_posix() for path in set(files) - set(chosen))
     if not chosen:
         detail = f"; found {', '.join(others[:3])}" if others else ""
         raise FileNotFoundError(
             f"input: no photograph in {source} (expected files ending in {', '.join(sorted(READABLE))}){detail}"
         )
-    return Found(_named(chosen, root), others)
+    return Found(_named(chosen, root), others, unread)
 
 
-def _walk(folder: Path, output: Path) -> Iterable[Path]:
-    for here, folders, files in os.walk(folder):
+def _walk(folder: Path, output: Path, unread: list[str]) -> Iterable[Path]:
+    """Files below ``folder``, and the folders among them that are not entered."""
+
+    def missed(error: OSError) -> None:
+        unread.append(f"{error.filename}: cannot be searched ({error.strerror})")
+
+    for here, folders, files in os.walk(folder, onerror=missed):
+        if "report.html" in files and "summary.json" in files and Path(here) != folder:  # of an earlier inspection
+            folders.clear()
+            yield Path(here)
+            continue
         folders[:] = sorted(name for name in folders if name[0] != "." and not _same(Path(here, name), output))
+        yield from (Path(here, name) for name in folders if Path(here, name).is_symlink())
         yield from (Path(here, name) for name in files if name[0] != ".")
 
 

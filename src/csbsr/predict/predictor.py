@@ -98,8 +98,8 @@ class Predictor:
         card = getattr(network, "card", {})
         if threshold is None:
             threshold = card.get("recommended_threshold", DEFAULT_THRESHOLD)
-        if not 0 < threshold < 1:
-            raise ValueError(f"threshold: expected a number between 0 and 1, got {threshold}")
+        if not isinstance(threshold, (int, float)) or not 0 < threshold < 1:
+            raise ValueError(f"threshold: expected a number between 0 and 1, got {threshold!r}")
         if flips not in FLIPS:
             raise ValueError(f"flips: expected one of {', '.join(map(str, FLIPS))}, got {flips!r}")
         if kernel not in KERNELS:
@@ -177,16 +177,16 @@ class Predictor:
         Raises:
             ValueError: too little memory.
         """
-        self._fit_memory(photograph.shape[:2])
+        tile = self._fitting_tile(photograph.shape[:2])
         for _ in range(_HALVINGS + 1):
             progress = _Progress(tick)
             run = Run(
-                self.system, photograph, self._layout(photograph.shape[:2], self.tile), flips=self.flips,
+                self.system, photograph, self._layout(photograph.shape[:2], tile), flips=self.flips,
                 one_kernel=self.kernel == "photograph", threshold=self.threshold, antialias=self.antialias,
                 folder=folder, tick=progress,
             )  # fmt: skip
             try:
-                return run(sink)
+                return run(sink)._replace(tile=tile)
             except (RuntimeError, MemoryError) as error:
                 if not out_of_memory(error):
                     raise
@@ -194,12 +194,12 @@ class Predictor:
             # Outside of the handler, whose traceback would keep the tensors alive.
             del run
             progress.undo()
-            if self.tile // 2 < self._smallest:
+            if tile // 2 < self._smallest:
                 break
-            self.tile //= 2
-            log.warning("memory ran out; trying again with tile=%d", self.tile)
+            tile //= 2
+            log.warning("memory ran out; trying again with tile=%d", tile)
         raise ValueError(
-            f"memory: it ran out, also with tile={self.tile} ({reason}); free some, or use precision=bfloat16, flips=1 "
+            f"memory: it ran out, also with tile={tile} ({reason}); free some, or use precision=bfloat16, flips=1 "
             "or device=cpu"
         )
 
@@ -210,29 +210,31 @@ class Predictor:
     def _layout(self, shape: tuple[int, int], tile: int) -> Layout:
         return Layout.of(shape, self.system, tile, self.margins, self.blend)
 
-    def _fit_memory(self, shape: tuple[int, int]) -> None:
-        """On a CPU, where running out of memory ends the program: halve the tile until the estimated need fits."""
+    def _fitting_tile(self, shape: tuple[int, int]) -> int:
+        """The tile; on a CPU, where running out of memory ends the program, halved until the estimated need fits."""
+        tile = self.tile
         if self.system.device.type != "cpu" or (free := available_memory()) is None:
-            return
-        while (need := self.memory_needed(shape)) > _USABLE * free:
-            if self.tile // 2 < self._smallest:
+            return tile
+        while (need := self.memory_needed(shape, tile)) > _USABLE * free:
+            if tile // 2 < self._smallest:
                 raise ValueError(
                     f"memory: this photograph of {shape[1]} x {shape[0]} pixels needs about {need / 1e9:.1f} GB with "
-                    f"tile={self.tile}, but {free / 1e9:.1f} GB are free; close other programs or cut the photograph"
+                    f"tile={tile}, but {free / 1e9:.1f} GB are free; close other programs or cut the photograph"
                 )
-            self.tile //= 2
-            log.warning("%.1f GB needed, %.1f GB free: using tile=%d", need / 1e9, free / 1e9, self.tile)
+            tile //= 2
+            log.warning("%.1f GB needed, %.1f GB free: using tile=%d", need / 1e9, free / 1e9, tile)
+        return tile
 
-    def memory_needed(self, shape: tuple[int, int]) -> float:
+    def memory_needed(self, shape: tuple[int, int], tile: int) -> float:
         """Estimated bytes that a photograph of ``shape`` (h, w) takes beside itself; see `PeakMemory`."""
         if self._bytes is None:
             self._bytes = self.system.bytes_per_pixel()
-        layout, s = self._layout(shape, self.tile), self.scale
+        layout, s = self._layout(shape, tile), self.scale
         first, second = (
             per_pixel * layout.largest(margin) * s * s
             for per_pixel, margin in zip(self._bytes, (layout.margin_sr, layout.margin_segmentation), strict=True)
         )
-        rows = (self.tile + 2 * self.margins[1] + self.blend) * s * shape[1]
+        rows = (tile + 2 * self.margins[1] + self.blend) * s * shape[1]
         blending = rows * 4 * 3 * self.flips  # a row of tiles in float32
         return max(first, second) + blending + 9 * shape[0] * shape[1]
 

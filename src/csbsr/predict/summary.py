@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import os
 from collections.abc import Mapping
@@ -13,10 +11,11 @@ from typing import Any
 from csbsr.predict.consistency import Consistency, flagged, kernel_shape
 from csbsr.predict.metadata import METADATA
 from csbsr.predict.passes import Outcome
-from csbsr.report.inspection_files import MEASURED, MEASURED_BICUBIC
+from csbsr.report.inspection_files import MEASURED, MEASURED_BICUBIC, table
 
 JSON, CSV = "summary.json", "summary.csv"
 DONE, FAILED = "done", "failed"
+UNFINISHED = "unfinished"  # its files are being moved to their places
 #: Columns of ``summary.csv``; an entry of ``summary.json`` also has ``results``, ``settings`` and ``source``.
 COLUMNS = (
     "file", "status", "error", "width", "height", "result_width", "result_height", "threshold", "crack_share",
@@ -37,8 +36,12 @@ class Summary:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.read()
+
+    def read(self) -> None:
+        """Read ``summary.json`` again."""
         self.records: dict[str, dict[str, Any]] = {}
-        path = folder / JSON
+        path = self.folder / JSON
         if path.is_file():
             try:
                 entries = json.loads(path.read_text(encoding="utf-8", errors="surrogateescape"))["photographs"]
@@ -66,12 +69,7 @@ class Summary:
 
     def write_table(self) -> None:
         """Write ``summary.csv``: the same without nested entries."""
-        stream = io.StringIO()
-        writer = csv.DictWriter(stream, COLUMNS, extrasaction="ignore", restval="", lineterminator="\n")
-        writer.writeheader()
-        for name in sorted(self.records):
-            writer.writerow({key: "" if value is None else value for key, value in self.records[name].items()})
-        self._replace(CSV, stream.getvalue())
+        self._replace(CSV, table([self.records[name] for name in sorted(self.records)], COLUMNS))
 
     def _replace(self, name: str, text: str) -> None:
         temporary = self.folder / f".{name}.partial"
@@ -86,6 +84,7 @@ def numbers_of(outcome: Outcome) -> dict[str, Any]:
         "result_width": outcome.shape[1],
         "result_height": outcome.shape[0],
         "crack_share": float(f"{outcome.crack_share:.4g}"),
+        "tile": outcome.tile,
     }
     if outcome.kernels is not None:
         sigma_1, sigma_2, theta = kernel_shape(outcome.kernels.mean((0, 1)))

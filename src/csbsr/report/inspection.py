@@ -21,6 +21,7 @@ _SIZES = ((24, 1280), (100, 900), (math.inf, 600))  # up to so many photographs:
 _BUDGET = 32_000_000  # characters of all pictures of a page; beyond it photographs are shown by thumbnail and links
 _CRACKS = 12  # listed for a photograph, the widest first
 _CHIPS = 5  # colours of severity
+_DIGITS = 4  # most of them after the point, for an uncertainty that would else be 0
 
 
 @dataclass(frozen=True)
@@ -127,8 +128,10 @@ def shown_columns(rows: Sequence[Row]) -> list[Column]:
         Column("density", "area, %", 3, 100.0),
         Column("consistency", "consistency", 3),
     ]
-    unique = {column.key: column for column in reversed(wanted)}  # without millimetres the width in pixels comes twice
-    return [column for column in reversed(unique.values()) if any(_number(row, column.key) is not None for row in rows)]
+    unique: dict[str, Column] = {}
+    for column in wanted:
+        unique.setdefault(column.key, column)  # without millimetres the width in pixels comes twice
+    return [column for column in unique.values() if any(_number(row, column.key) is not None for row in rows)]
 
 
 def remarks(row: Row) -> list[str]:
@@ -143,7 +146,9 @@ def remarks(row: Row) -> list[str]:
     if (_number(row, "reduced") or 1) > 1:
         found.append(f"measured after shrinking by {_number(row, 'reduced'):.0f}, to keep memory bounded")
     if _number(row, "consistency_flag"):
-        found.append("super-resolved image does not agree with the photograph")
+        cracks = _number(row, "consistency_cracks")
+        where = "" if cracks is None else f" (consistency {cracks:.3f} where cracks are marked)"
+        found.append(f"super-resolved image does not agree with the photograph{where}")
     return found
 
 
@@ -210,8 +215,12 @@ def _both_units(row: Row, key: str, uncertainty: str | None) -> str:
         value = _number(row, f"{key}_{unit}")
         if value is None:
             continue
-        digits = 0 if key == "length" else 2 if unit == "mm" else 1
+        digits = 2 if unit == "mm" else 1
+        if key == "length":
+            digits = 1 if value < 100 else 0
         around = _number(row, f"{uncertainty}_{unit}") if uncertainty else None
+        while around and f"{around:.{digits}f}" == f"{0:.{digits}f}" and digits < _DIGITS:
+            digits += 1
         plus_minus = "" if around is None else f" ± {around:.{digits}f}"
         parts.append(f"{value:.{digits}f}{plus_minus} {unit}")
     if len(parts) == 2:

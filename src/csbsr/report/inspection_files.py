@@ -25,6 +25,7 @@ from csbsr.measure import (
     image_row,
     measure_cracks,
 )
+from csbsr.measure.checks import check_number
 from csbsr.report.inspection import Entry, inspection_page
 from csbsr.report.inspection_pictures import PhotographPictures, encoded, width_layer, write_whole
 
@@ -48,7 +49,7 @@ class Measuring:
         gsd: ground sampling distance of the photographs, see `csbsr.measure.ground_sampling`.
         guide: for classes of severity; it needs millimetres.
         percentile: of the width.
-        min_pixels: cracks that would cover fewer pixels of the photograph are left out.
+        min_pixels: cracks that would cover fewer pixels of the photograph are left out; None means 1.
         spur: see `csbsr.measure.measure_cracks`.
         hole: see there.
         megapixels: a larger image is shrunken before it is measured, so that memory stays bounded.
@@ -57,12 +58,16 @@ class Measuring:
     gsd: float | dict[str, float] | None = None
     guide: WidthGuide | None = None
     percentile: float = 95
-    min_pixels: float = 1
+    min_pixels: float | None = 1
     spur: float = 2.0
     hole: int = 16
     megapixels: float = 64
 
     def __post_init__(self) -> None:
+        if self.min_pixels is None:
+            object.__setattr__(self, "min_pixels", 1)
+        for name in ("percentile", "min_pixels", "spur", "hole", "megapixels"):
+            check_number(name, getattr(self, name))
         if not self.megapixels > 0:
             raise ValueError(f"megapixels: expected a number above 0, got {self.megapixels!r}")
         self.measure("", np.zeros((1, 1), bool), 0.5, 1)  # raises for what is out of its range

@@ -8,8 +8,10 @@ coloured by width, the rest transparent.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import math
+import os
 from pathlib import Path
 from typing import NamedTuple
 
@@ -138,7 +140,8 @@ def encoded(picture: Image.Image, kind: str, **options: int) -> bytes:
 def write_whole(path: Path, data: bytes) -> None:
     """Write a file under a temporary name beside its place, then move it there: it appears whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.partial")
+    # Its length does not hang on the name's, which may fill what the file system allows.
+    temporary = path.with_name(f".{hashlib.sha256(os.fsencode(path.name)).hexdigest()[:32]}.partial")
     try:
         temporary.write_bytes(data)
         temporary.replace(path)
