@@ -4,10 +4,13 @@ import json
 import re
 from urllib.error import URLError
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
-from csbsr.cli import evaluate, train
+import csbsr
+from csbsr.cli import evaluate, predict, train
 from csbsr.segmentor.pretrained import URLS
 from tests import golden
 from tests.cli.inprocess import call
@@ -37,6 +40,20 @@ def test_the_folder_of_a_release_is_evaluated(released, tmp_path):
     assert card["network"]["sr"] == {"_target_": "csbsr.sr.Bicubic", "scale": 4}
     assert len(card["weights"]["sha256"]) == 64
     assert list((tmp_path / "e" / "panels").iterdir())
+
+
+def test_the_folder_of_a_release_finds_cracks(released, tmp_path):
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (16, 20, 3), np.uint8)).save(tmp_path / "pier.png")
+    words = [f"ckpt={released}", f"input={tmp_path / 'pier.png'}", f"output={tmp_path / 'out'}", "device=cpu"]
+    call(predict.main, *words)
+    record = json.loads((tmp_path / "out" / "summary.json").read_text())["photographs"][0]
+    assert (record["status"], record["result_width"], record["threshold"]) == ("done", 80, 0.5)
+    probability = np.asarray(Image.open(tmp_path / "out" / "pier_probability.png")) / 65535
+    network = csbsr.load(released)
+    with torch.no_grad():
+        image = torch.from_numpy(np.asarray(Image.open(tmp_path / "pier.png"))).permute(2, 0, 1)[None] / 255
+        expected = network(image).segmentation[0, 0].numpy()
+    np.testing.assert_allclose(probability, expected, atol=1e-4)
 
 
 @pytest.mark.parametrize(
