@@ -22,6 +22,15 @@ def call(main, *arguments: str) -> None:
         main()
 
 
+def exit_code(main, *arguments: str) -> int | str:
+    """Run an entry point with a command line; what it exits with."""
+    try:
+        call(main, *arguments)
+    except SystemExit as stop:
+        return stop.code
+    return 0
+
+
 def checkpoint(path: Path, seed: int = 0, threshold: float | None = 0.5) -> Path:
     """Write a checkpoint of an untrained network that segments dark pixels more or less."""
     torch.manual_seed(seed)

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from csbsr.cli import measure, predict
-from tests.cli.inprocess import call, checkpoint
+from tests.cli.inprocess import call, checkpoint, exit_code
 from tests.report.html_check import checked
 
 
@@ -32,11 +32,7 @@ def weights(tmp_path_factory):
 
 
 def run(weights, photos, output, *words):
-    try:
-        call(predict.main, f"ckpt={weights}", f"input={photos}", f"output={output}", "device=cpu", *words)
-    except SystemExit as stop:
-        return stop.code
-    return 0
+    return exit_code(predict.main, f"ckpt={weights}", f"input={photos}", f"output={output}", "device=cpu", *words)
 
 
 def rows(path):

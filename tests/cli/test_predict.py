@@ -19,7 +19,7 @@ from csbsr.cli import predict
 from csbsr.predict import Predictor
 from csbsr.predict.consistency import why_flagged
 from csbsr.predict.folder import PARTIAL, Job
-from tests.cli.inprocess import call, checkpoint
+from tests.cli.inprocess import call, checkpoint, exit_code
 
 KINDS = {
     "sr": "png", "probability": "png", "mask": "png", "overlay": "jpg", "consistency": "png", "widths": "jpg",
@@ -40,11 +40,7 @@ def weights(tmp_path_factory):
 
 def run(weights, source, output, *words):
     """Run the command; its exit code."""
-    try:
-        call(predict.main, f"ckpt={weights}", f"input={source}", f"output={output}", "device=cpu", *words)
-    except SystemExit as stop:
-        return stop.code
-    return 0
+    return exit_code(predict.main, f"ckpt={weights}", f"input={source}", f"output={output}", "device=cpu", *words)
 
 
 def files(root):

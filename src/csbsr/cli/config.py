@@ -20,6 +20,8 @@ PATH_KEYS = (
 TEXT_KEYS = ("severity.exposure",)
 #: Those of which a sweep may try several, separated by commas.
 SWEPT_KEYS = ("ckpt", "init", "data.root", "input")
+#: Exit codes: some of many inputs failed; stopped by Ctrl-C, as a shell has it.
+SOME_FAILED, STOPPED = 2, 130
 _SHARED = "base"  # an option of a group that holds what the others share
 _FREE = ("trainer.", "logger.", "callbacks.", "hydra.")  # arguments of others' classes, some of several types
 
@@ -30,10 +32,19 @@ def config_folder() -> Path:
     return installed if installed.is_dir() else Path(csbsr.__file__).parents[2] / "conf"
 
 
-def run(task: Callable, config_name: str, arguments: Sequence[str]) -> None:
-    """Run ``task`` as a Hydra application with the given command line (without the program's name)."""
+def run(task: Callable, config_name: str, arguments: Sequence[str], stopped: str | None = None) -> None:
+    """Run ``task`` as a Hydra application with the given command line (without the program's name).
+
+    With ``stopped``, Ctrl-C prints that and exits with `STOPPED`.
+    """
     sys.argv = [sys.argv[0], *arguments]
-    hydra.main(version_base="1.3", config_path=str(config_folder()), config_name=config_name)(task)()
+    try:
+        hydra.main(version_base="1.3", config_path=str(config_folder()), config_name=config_name)(task)()
+    except KeyboardInterrupt:
+        if stopped is None:
+            raise
+        print(f"stopped; {stopped}", file=sys.stderr)
+        raise SystemExit(STOPPED) from None
 
 
 def literal_paths(arguments: Sequence[str]) -> list[str]:
@@ -128,7 +139,8 @@ def check_words(words: Sequence[str], config_name: str) -> None:
             options = sorted(path.stem for path in (config_folder() / group).glob("*.yaml") if path.stem != _SHARED)
             raise ValueError(f"{group}: {_SHARED} is what the options share; expected one of {', '.join(options)}")
     chosen = [word.input_line for word in groups.values()]
-    values = [word for word in parsed if word.key_or_group not in groups and isinstance(word.value(), str)]
+    literal = (*groups, *PATH_KEYS, *TEXT_KEYS)
+    values = [word for word in parsed if word.key_or_group not in literal and isinstance(word.value(), str)]
     if not values or any(word.key_or_group.startswith("hydra") for word in groups.values()):
         return
     defaults = hydra.compose(config_name, chosen)

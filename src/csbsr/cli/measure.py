@@ -22,16 +22,17 @@ from rich.progress import track
 
 import csbsr
 from csbsr.cli import build as make
-from csbsr.cli.config import literal_paths, run, show_version, unquoted
+from csbsr.cli.config import SOME_FAILED, literal_paths, run, show_version, unquoted
 from csbsr.cli.masks import COMMAND, Item, items_of, listed_name
 from csbsr.cli.measuring import measuring_of
-from csbsr.cli.predict import SOME_FAILED, some
-from csbsr.data.reading import read_image
+from csbsr.cli.predict import some
+from csbsr.data.reading import eight_bit, read_image
 from csbsr.measure import read_segmentation, reduced, unmatched
 from csbsr.measure.checks import check_number
 from csbsr.measure.reading import KINDS
 from csbsr.predict.metadata import METADATA, read_metadata
 from csbsr.predict.summary import DONE, FAILED
+from csbsr.predict.writing import LONGEST_NAME
 from csbsr.report.inspection import Entry
 from csbsr.report.inspection_files import (
     MEASURED,
@@ -50,19 +51,13 @@ log = logging.getLogger("csbsr")
 
 COLUMNS = ("file", "status", "error", "scale", "reduced", "threshold", *MEASURED, *METADATA)
 SIDES = ("without", "with the cracks")
-_STOPPED = 130  # exit code, as a shell has it for Ctrl-C
-_LONGEST_NAME = 255  # bytes, in the usual file systems
 
 
 def main() -> None:
     """Entry point of ``csbsr-measure``."""
     arguments = sys.argv[1:]
     show_version(arguments)
-    try:
-        run(measure, "measure", literal_paths(arguments))
-    except KeyboardInterrupt:
-        print("stopped; the same command measures all masks anew", file=sys.stderr)
-        raise SystemExit(_STOPPED) from None
+    run(measure, "measure", literal_paths(arguments), stopped="the same command measures all masks anew")
 
 
 @make.friendly
@@ -161,7 +156,7 @@ def one(item: Item, output: Path, measuring: Measuring, config: DictConfig) -> E
     try:
         if item.error is not None:
             raise ValueError(item.error)
-        if len(os.fsencode(Path(widths_file).name)) > _LONGEST_NAME:
+        if len(os.fsencode(Path(widths_file).name)) > LONGEST_NAME:
             raise ValueError(_too_long(item))
         segmentation, factor = read_segmentation(item.path, config.kind, measuring.megapixels * 1e6, item.predicted)
         picture = None if item.picture is None else eight_bit(read_image(item.picture))
@@ -200,11 +195,6 @@ def _too_long(item: Item) -> str:
 def given(value: float | None, otherwise: float | None) -> float | None:
     """``value``, or ``otherwise`` if it was not given."""
     return otherwise if value is None else value
-
-
-def eight_bit(image: np.ndarray) -> np.ndarray:
-    """An image of `csbsr.data.reading.read_image` as uint8."""
-    return image if image.dtype == np.uint8 else np.rint(image * np.float32(255)).astype(np.uint8)
 
 
 def as_picture(segmentation: np.ndarray) -> np.ndarray:

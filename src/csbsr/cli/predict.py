@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from csbsr.cli import build as make
-from csbsr.cli.config import literal_paths, run, show_version, unquoted
+from csbsr.cli.config import SOME_FAILED, literal_paths, run, show_version, unquoted
 from csbsr.cli.measuring import measuring_of
 from csbsr.measure import unmatched
 from csbsr.predict import Predictor
@@ -30,19 +30,13 @@ log = logging.getLogger("csbsr")
 OPTIONS = (
     "threshold", "tile", "margin_sr", "margin_segmentation", "blend", "kernel", "flips", "precision", "device"
 )  # fmt: skip
-SOME_FAILED = 2  # exit code
-_STOPPED = 130  # exit code, as a shell has it for Ctrl-C
 
 
 def main() -> None:
     """Entry point of ``csbsr-predict``."""
     arguments = sys.argv[1:]
     show_version(arguments)
-    try:
-        run(predict, "predict", literal_paths(lists(arguments)))
-    except KeyboardInterrupt:
-        print("stopped; the same command goes on where this one was", file=sys.stderr)
-        raise SystemExit(_STOPPED) from None
+    run(predict, "predict", literal_paths(lists(arguments)), stopped="the same command goes on where this one was")
 
 
 def lists(arguments: Sequence[str]) -> list[str]:

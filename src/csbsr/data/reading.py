@@ -48,6 +48,11 @@ def read_image(path: str | Path) -> np.ndarray:
     return np.asarray(_decode(path, image, "RGB"))
 
 
+def eight_bit(image: np.ndarray) -> np.ndarray:
+    """An image of `read_image` as uint8."""
+    return image if image.dtype == np.uint8 else np.rint(image * np.float32(255)).clip(0, 255).astype(np.uint8)
+
+
 @contextlib.contextmanager
 def any_size() -> Iterator[None]:
     """Read images of any size inside: without Pillow's limit, a guard against files that unpack to very many pixels.

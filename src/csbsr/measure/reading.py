@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 from pathlib import Path
 
@@ -101,8 +100,8 @@ def reduced(segmentation: np.ndarray, factor: int) -> np.ndarray:
 def _sixteen_bit(path: str | Path) -> np.ndarray | None:
     """Grey values (H, W) up to 65535; None for a file of another kind, or one that other readers explain better."""
     try:
-        # From memory: Pillow does not turn a TIFF that it maps from its file.
-        with Image.open(io.BytesIO(Path(path).read_bytes())) as image:
+        # Not by its name: Pillow would map a TIFF from its file, and then not turn it.
+        with Path(path).open("rb") as file, Image.open(file) as image:
             if not image.mode.startswith("I"):  # "I;16"; "I" before Pillow 11.3
                 return None
             image.load()  # turns a TIFF itself

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from csbsr.contracts import SROutput
+from csbsr.data.reading import eight_bit
 from csbsr.joint import JointNetwork
 from csbsr.measure import WidthGuide, gsd_of, reduced, reduction
 from csbsr.predict.passes import LEVELS, Outcome, Sink
@@ -123,7 +124,7 @@ class Inspector:
         measurement = self.measuring.measure(name, kept.probability(), threshold, scale / kept.factor)
         kept.forget_probability()
         record = {"stem": stem, "reduced": kept.factor, **self.measuring.row(measurement)}
-        widths = save_pictures(output, stem, measurement, _eight_bit(photograph), kept.view())
+        widths = save_pictures(output, stem, measurement, eight_bit(photograph), kept.view())
         if "widths" in places:
             write_whole(places["widths"], widths)
         table = self.measuring.crack_table(measurement, name)
@@ -283,9 +284,3 @@ def _described(guide: WidthGuide) -> str:
     """All that a class hangs on."""
     limits = "; ".join(f"{exposure} {limit:g} mm" for exposure, limit in guide.limits.items())
     return f"{guide.name}, {guide.width} width, exposure {guide.exposure} ({limits})"
-
-
-def _eight_bit(photograph: np.ndarray) -> np.ndarray:
-    if photograph.dtype == np.uint8:
-        return photograph
-    return np.rint(photograph * np.float32(255)).clip(0, 255).astype(np.uint8)

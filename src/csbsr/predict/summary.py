@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 from csbsr.predict.consistency import Consistency, flagged, kernel_shape
 from csbsr.predict.metadata import METADATA
 from csbsr.predict.passes import Outcome
-from csbsr.report.inspection_files import MEASURED, MEASURED_BICUBIC, table
+from csbsr.report.inspection_files import MEASURED, MEASURED_BICUBIC, table, write_text
 
 JSON, CSV = "summary.json", "summary.csv"
 DONE, FAILED = "done", "failed"
@@ -65,17 +64,11 @@ class Summary:
         """Write ``summary.json``."""
         entries = [self.records[name] for name in sorted(self.records)]
         text = json.dumps({"format": 1, **about, "photographs": entries}, indent=1, ensure_ascii=False, allow_nan=False)
-        self._replace(JSON, text)
+        write_text(self.folder / JSON, text)
 
     def write_table(self) -> None:
         """Write ``summary.csv``: the same without nested entries."""
-        self._replace(CSV, table([self.records[name] for name in sorted(self.records)], COLUMNS))
-
-    def _replace(self, name: str, text: str) -> None:
-        temporary = self.folder / f".{name}.partial"
-        # A file name may hold bytes that are no UTF-8; Python keeps them as surrogates.
-        temporary.write_text(text, encoding="utf-8", errors="surrogateescape")
-        os.replace(temporary, self.folder / name)
+        write_text(self.folder / CSV, table([self.records[name] for name in sorted(self.records)], COLUMNS))
 
 
 def numbers_of(outcome: Outcome) -> dict[str, Any]:

@@ -28,7 +28,8 @@ KINDS = {
 }
 #: Longest side of the overlay; a larger image is shrunk by a whole factor.
 OVERLAY_SIDE = 4096
-_LONGEST_NAME = 255  # bytes, in the usual file systems
+#: Bytes of a file name, in the usual file systems.
+LONGEST_NAME = 255
 _VARIANCE_WHITE = 0.25  # the largest variance of a probability
 
 
@@ -49,8 +50,8 @@ class Files:
         self.places = places_of(stem, self.kinds)
         self.partial = partial
         for place in self.places.values():
-            if len(os.fsencode(place.name)) > _LONGEST_NAME:
-                raise ValueError(f"{place.name}: a name of more than {_LONGEST_NAME} bytes; rename the photograph")
+            if len(os.fsencode(place.name)) > LONGEST_NAME:
+                raise ValueError(f"{place.name}: a name of more than {LONGEST_NAME} bytes; rename the photograph")
         self._writers: dict[str, PngWriter] = {}
         self._preview: Shrinker | None = None
         self._cracks: Shrinker | None = None

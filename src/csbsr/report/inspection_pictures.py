@@ -20,7 +20,7 @@ import numpy as np
 from PIL import Image
 
 from csbsr.measure import Measurement, draw_widths
-from csbsr.report.pictures import data_uri, limited
+from csbsr.report.pictures import data_uri, limited, opened
 
 PICTURES = "pictures"  #: folder of pictures inside an output folder
 LARGEST = 4096  #: longest side of a picture on disk
@@ -72,8 +72,8 @@ class PhotographPictures:
 
     def views(self, size: int) -> Views:
         """The pictures as data URIs, their longest side at most ``size`` pixels."""
-        pair = [self._open(name) for name in ("before.webp", "after.webp")]
-        layer = self._open("widths.png")
+        pair = [opened(self.folder / name) for name in ("before.webp", "after.webp")]
+        layer = opened(self.folder / "widths.png")
         if layer is not None:
             layer = Image.fromarray(shrunken_layer(np.asarray(layer), size))
         return Views(
@@ -83,7 +83,7 @@ class PhotographPictures:
 
     def thumbnail(self, size: int = 144) -> str | None:
         """The cracks over the view, as a data URI; None without pictures."""
-        picture, layer = self._open("after.webp"), self._open("widths.png")
+        picture, layer = opened(self.folder / "after.webp"), opened(self.folder / "widths.png")
         if picture is None:
             return None
         picture = limited(picture.convert("RGBA"), size)
@@ -93,14 +93,6 @@ class PhotographPictures:
             )
             picture = Image.alpha_composite(picture, over)
         return data_uri(picture.convert("RGB"), "webp", quality=70)
-
-    def _open(self, file: str) -> Image.Image | None:
-        path = self.folder / file
-        if not path.is_file():
-            return None
-        with Image.open(path) as picture:
-            picture.load()
-        return picture
 
 
 def width_layer(measurement: Measurement, shape: tuple[int, int], widest: float | None = None) -> np.ndarray:

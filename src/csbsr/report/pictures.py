@@ -103,12 +103,7 @@ class ImagePictures:
         return max(0.0, xx * yy - xy * xy) ** 0.25
 
     def _open(self, file: str) -> Image.Image | None:
-        path = self.folder / file
-        if not path.is_file():
-            return None
-        with Image.open(path) as picture:
-            picture.load()
-        return picture
+        return opened(self.folder / file)
 
     def _bicubic(self) -> Image.Image | None:
         """``lr`` enlarged as the bicubic baseline does it, to the size of the network's output."""
@@ -124,6 +119,15 @@ def _kernel_picture(kernel: np.ndarray) -> Image.Image:
     """(k, k) to grey, scaled by the maximum; negative entries are black."""
     scaled = kernel / max(float(kernel.max()), 1e-12)
     return Image.fromarray(np.rint(np.clip(scaled, 0, 1) * 255).astype(np.uint8))
+
+
+def opened(path: Path) -> Image.Image | None:
+    """The picture of a file; None if there is no such file."""
+    if not path.is_file():
+        return None
+    with Image.open(path) as picture:
+        picture.load()
+    return picture
 
 
 def limited(picture: Image.Image, longest: int) -> Image.Image:
