@@ -11,6 +11,7 @@ from torch import nn
 
 from csbsr.joint.build import TRUSTED, build
 from csbsr.reference.released import load_reference
+from csbsr.seal import check_seal
 
 #: Entry of a checkpoint that describes it, plain values only (network description, configuration, threshold, …).
 CARD_KEY = "csbsr"
@@ -28,7 +29,9 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     if not path.is_file():
         raise FileNotFoundError(f"ckpt: no file {path}; expected a checkpoint (.ckpt) or released weights (.pth)")
     try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        with path.open("rb") as file:
+            check_seal(file, str(path))
+            checkpoint = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:
         raise ValueError(
             f"ckpt: {path} cannot be read as a checkpoint ({type(error).__name__}: {str(error).splitlines()[0]}); "
