@@ -21,6 +21,8 @@ FORMAT = 1  #: of the cards that are written, and the newest that can be read
 NETWORKS = ("csbsr.sr", "csbsr.segmentor", "csbsr.joint")
 _LARGEST_SCALE = 16
 _LARGEST_ARGUMENT = 2**16  # of a network: channels, sizes, numbers of blocks
+#: Arguments that make images larger.
+_LARGEST = {"scale": _LARGEST_SCALE, "size_multiple": 1024, "minimum_size": 1024}
 _MOST_ARGUMENTS = 5000
 
 
@@ -87,8 +89,10 @@ def check_network(spec: Mapping[str, Any], name: str) -> None:
             pending += [(f"{place}.{printable(key)}", part) for key, part in item.items()]
         elif isinstance(item, (list, tuple)):
             pending += [(place, part) for part in item]
-        elif isinstance(item, (int, float)) and not abs(item) <= _LARGEST_ARGUMENT:
-            raise ValueError(f"{name}: {place}: expected a number up to {_LARGEST_ARGUMENT}, got {kind_of(item)}")
+        elif isinstance(item, (int, float)):
+            largest = _LARGEST.get(place.rpartition(".")[2], _LARGEST_ARGUMENT)
+            if not abs(item) <= largest:
+                raise ValueError(f"{name}: {place}: expected a number up to {largest}, got {kind_of(item)}")
 
 
 def network_packages(trusted: Sequence[str]) -> tuple[str, ...]:

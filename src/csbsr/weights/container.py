@@ -11,9 +11,13 @@ import pickletools
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
+
+import torch
 
 from csbsr.data.regular import check_regular
+from csbsr.seal import check_seal
+from csbsr.weights.tensors import check_values
 from csbsr.words import printable
 
 #: What a pickle of weights may name: containers, and how a tensor is put together from its storage.
@@ -38,40 +42,66 @@ _LEGACY_PICKLES = 5  # of the format before torch 1.6: magic number, protocol, s
 _ZIP = b"PK\x03\x04"
 
 
-def check_container(path: Path, name: str = "ckpt") -> None:
-    """Check a file of weights without making anything from it.
+def read_weights(path: Path, name: str) -> Any:
+    """What a file of weights holds, on the CPU, once it is sure to be sound.
 
     Args:
         path: of the file.
         name: of the setting, for the errors.
 
+    Returns:
+        Containers of tensors and plain values.
+
     Raises:
-        ValueError: it is no file, empty, damaged, packed, or names something else than tensors.
+        ValueError: it is no file, empty, damaged, packed, or holds or names something else.
     """
     size = check_regular(path)
     shown = printable(path)
     if size == 0:
         raise ValueError(f"{name}: {shown} is empty; expected a checkpoint of csbsr-train or released weights")
     with path.open("rb") as file:
-        magic = file.read(len(_ZIP))
+        check_seal(file, f"{name}: {shown}")
+        check_container(file, size, f"{name}: {shown}")
         file.seek(0)
         try:
-            if magic == _ZIP:
-                _check_archive(file, size)
-            else:
-                for _ in range(_LEGACY_PICKLES):
-                    _check_names(file)
-        except _Unsound as error:
-            raise ValueError(f"{name}: {shown} {error}") from None
-        except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OverflowError) as error:
-            raise ValueError(f"{name}: {shown} is damaged ({_line(error)}); copy it again from its source") from error
-        except ValueError as error:  # of pickletools
-            if magic == _ZIP:
-                raise ValueError(f"{name}: {shown} is damaged ({_line(error)}); copy it again") from error
+            held = torch.load(file, map_location="cpu", weights_only=True)
+        except Exception as error:  # which one depends on what the file is instead
             raise ValueError(
                 f"{name}: {shown} cannot be read as a checkpoint ({_line(error)}); expected a file written by "
                 "csbsr-train or released weights"
             ) from error
+    check_values(held, f"{name}: {shown}")
+    return held
+
+
+def check_container(file: IO[bytes], size: int, name: str) -> None:
+    """Check a file of weights without making anything from it.
+
+    Args:
+        file: opened for reading in binary.
+        size: its bytes.
+        name: of the file, for the errors.
+
+    Raises:
+        ValueError: it is damaged, packed, or names something else than tensors.
+    """
+    archive = file.read(len(_ZIP)) == _ZIP
+    file.seek(0)
+    try:
+        if archive:
+            _check_archive(file, size)
+        else:
+            for _ in range(_LEGACY_PICKLES):
+                _check_names(file)
+    except _Unsound as error:
+        raise ValueError(f"{name} {error}") from None
+    except Exception as error:  # zipfile and pickletools raise many kinds
+        if archive:
+            raise ValueError(f"{name} is damaged ({_line(error)}); copy it again from its source") from error
+        raise ValueError(
+            f"{name} cannot be read as a checkpoint ({_line(error)}); expected a file written by csbsr-train or "
+            "released weights"
+        ) from error
 
 
 class _Unsound(Exception):
