@@ -12,6 +12,8 @@ from typing import Any
 
 from torch import nn
 
+from csbsr.joint.network import JointNetwork
+
 #: α falls by this much an epoch of joint training, down to a floor of the same size (as published).
 ALPHA_STEP = 0.01
 
@@ -135,22 +137,22 @@ class PhaseSchedule:
                 )
 
 
-def _sr_body(network: nn.Module) -> Iterator[nn.Parameter]:
-    predictors = {id(parameter) for module in network.sr.kernel_predictors() for parameter in module.parameters()}
+def _sr_body(network: JointNetwork) -> Iterator[nn.Parameter]:
+    predictors = {id(parameter) for parameter in _kernel_predictors(network)}
     return (parameter for parameter in network.sr.parameters() if id(parameter) not in predictors)
 
 
-def _kernel_predictors(network: nn.Module) -> Iterator[nn.Parameter]:
+def _kernel_predictors(network: JointNetwork) -> Iterator[nn.Parameter]:
     return (parameter for module in network.sr.kernel_predictors() for parameter in module.parameters())
 
 
-def _blur_skip(network: nn.Module) -> Iterator[nn.Parameter]:
+def _blur_skip(network: JointNetwork) -> Iterator[nn.Parameter]:
     blur_skip = getattr(network.segmentor, "blur_skip", None)
     return iter(()) if blur_skip is None else blur_skip.parameters()
 
 
 #: The parts of a serial system that can train alone.
-PARTS: dict[str, Callable[[nn.Module], Iterator[nn.Parameter]]] = {
+PARTS: dict[str, Callable[[JointNetwork], Iterator[nn.Parameter]]] = {
     "sr_without_kernel_predictors": _sr_body,
     "kernel_predictors": _kernel_predictors,
     "sr": lambda network: network.sr.parameters(),
@@ -180,10 +182,11 @@ def freeze_all_but(network: nn.Module, part: str) -> None:
 
 def _learning(network: nn.Module, part: str) -> set[int]:
     """Identities of the parameters of ``part``."""
-    try:
+    learning: set[int] = set()
+    if isinstance(network, JointNetwork):
         learning = {id(parameter) for parameter in PARTS[part](network)}
-    except AttributeError:  # a parallel system has no network.sr
-        learning = set()
+    elif part == "all":  # a parallel system has no parts to train alone
+        learning = {id(parameter) for parameter in network.parameters()}
     if not learning:
         parts = [type(getattr(network, name)).__name__ for name in ("sr", "segmentor") if hasattr(network, name)]
         raise ValueError(
