@@ -12,7 +12,7 @@ from typing import Any
 
 from torch import nn
 
-from csbsr.joint.network import JointNetwork
+from csbsr.sr.base import SRNetwork
 
 #: α falls by this much an epoch of joint training, down to a floor of the same size (as published).
 ALPHA_STEP = 0.01
@@ -137,26 +137,34 @@ class PhaseSchedule:
                 )
 
 
-def _sr_body(network: JointNetwork) -> Iterator[nn.Parameter]:
+def _child(network: nn.Module, name: str) -> Iterator[nn.Parameter]:
+    """Parameters of a part of a serial system; none in a parallel system, which has no such part."""
+    part = dict(network.named_children()).get(name)
+    return iter(()) if part is None else part.parameters()
+
+
+def _kernel_predictors(network: nn.Module) -> Iterator[nn.Parameter]:
+    sr: SRNetwork | None = getattr(network, "sr", None)
+    predictors = () if sr is None else sr.kernel_predictors()
+    return (parameter for module in predictors for parameter in module.parameters())
+
+
+def _sr_body(network: nn.Module) -> Iterator[nn.Parameter]:
     predictors = {id(parameter) for parameter in _kernel_predictors(network)}
-    return (parameter for parameter in network.sr.parameters() if id(parameter) not in predictors)
+    return (parameter for parameter in _child(network, "sr") if id(parameter) not in predictors)
 
 
-def _kernel_predictors(network: JointNetwork) -> Iterator[nn.Parameter]:
-    return (parameter for module in network.sr.kernel_predictors() for parameter in module.parameters())
-
-
-def _blur_skip(network: JointNetwork) -> Iterator[nn.Parameter]:
-    blur_skip = getattr(network.segmentor, "blur_skip", None)
-    return iter(()) if blur_skip is None else blur_skip.parameters()
+def _blur_skip(network: nn.Module) -> Iterator[nn.Parameter]:
+    segmentor = dict(network.named_children()).get("segmentor")
+    return iter(()) if segmentor is None else _child(segmentor, "blur_skip")
 
 
 #: The parts of a serial system that can train alone.
-PARTS: dict[str, Callable[[JointNetwork], Iterator[nn.Parameter]]] = {
+PARTS: dict[str, Callable[[nn.Module], Iterator[nn.Parameter]]] = {
     "sr_without_kernel_predictors": _sr_body,
     "kernel_predictors": _kernel_predictors,
-    "sr": lambda network: network.sr.parameters(),
-    "segmentor": lambda network: network.segmentor.parameters(),
+    "sr": lambda network: _child(network, "sr"),
+    "segmentor": lambda network: _child(network, "segmentor"),
     "blur_skip": _blur_skip,
     "all": lambda network: network.parameters(),
 }
@@ -182,11 +190,7 @@ def freeze_all_but(network: nn.Module, part: str) -> None:
 
 def _learning(network: nn.Module, part: str) -> set[int]:
     """Identities of the parameters of ``part``."""
-    learning: set[int] = set()
-    if isinstance(network, JointNetwork):
-        learning = {id(parameter) for parameter in PARTS[part](network)}
-    elif part == "all":  # a parallel system has no parts to train alone
-        learning = {id(parameter) for parameter in network.parameters()}
+    learning = {id(parameter) for parameter in PARTS[part](network)}
     if not learning:
         parts = [type(getattr(network, name)).__name__ for name in ("sr", "segmentor") if hasattr(network, name)]
         raise ValueError(
