@@ -47,6 +47,7 @@ def synthetic_data(
     surfaces_list: str | None = None,
     photographed: float = 0.5,
     sound: float = 0.15,
+    thinnest: float = 0.0,
     **options: Any,
 ) -> CrackDataModule:
     """Data module of generated images.
@@ -62,6 +63,7 @@ def synthetic_data(
         surfaces_list: text file that names those of ``surfaces`` to use, one per line; None: all.
         photographed: varied world with ``surfaces``: fraction of the images drawn into a photograph.
         sound: varied world: fraction of the images without a crack.
+        thinnest: varied world: narrower cracks are marked so many pixels wide; 0: masks are exact.
         options: further arguments of `CrackDataModule`.
     """
     height, width = size
@@ -80,6 +82,7 @@ def synthetic_data(
             SurfaceFolder(surfaces, surfaces_list, split) if surfaces is not None else None,
             photographed,
             sound,
+            thinnest,
         )
         for split, count in parts
     )

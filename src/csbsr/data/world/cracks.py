@@ -19,7 +19,7 @@ OFTEN = {
     "aggregate": (0.06, 0.24, 0.40, 0.22, 0.08),
     "concrete": (0.36, 0.34, 0.09, 0.07, 0.14),
     "plaster": (0.36, 0.30, 0.13, 0.10, 0.11),
-    "masonry": (0.10, 0.34, 0.38, 0.18, 0.0),
+    "masonry": (0.07, 0.28, 0.43, 0.22, 0.0),
     "boards": (0.35, 0.35, 0.15, 0.10, 0.05),
     "photograph": (0.19, 0.40, 0.20, 0.11, 0.10),
 }
@@ -36,23 +36,33 @@ class Cracks(NamedTuple):
 
     style: str  #: one of `STYLES`
     covered: np.ndarray  #: (H, W) float32 in [0, 1]: fraction of the pixel inside a crack
+    marked: np.ndarray  #: (H, W) float32: the same with narrow cracks as wide as they are marked at least
     width: float  #: typical width in pixels
 
 
-def draw_cracks(rng: Generator, ground: Ground) -> Cracks:
-    """The cracks of one picture of ``ground``."""
+def draw_cracks(rng: Generator, ground: Ground, thinnest: float = 0.0) -> Cracks:
+    """The cracks of one picture of ``ground``; those narrower than ``thinnest`` pixels are marked that wide."""
     size = ground.relief.shape
     style = str(rng.choice(STYLES, p=OFTEN[ground.kind]))
     typical, spread = WIDTHS[style]
     width = float(np.clip(rng.lognormal(np.log(typical), spread), NARROWEST, WIDEST))
     if style == "net":
-        return Cracks(style, coverage(rng, _net(rng, size, width), size), width)
+        return _cracks(rng, style, _net(rng, size, width), size, width, thinnest)
     paths: list[Path] = []
     for _ in range(1 if rng.random() < 0.72 or style == "gap" else int(rng.integers(2, 4))):
         points = _line(rng, ground)
         depth = 1 if style in ("open", "gap") else 2
         paths += _branching(rng, points, width, depth, style)
-    return Cracks(style, coverage(rng, paths, size), width)
+    return _cracks(rng, style, paths, size, width, thinnest)
+
+
+def _cracks(rng: Generator, style: str, paths: list[Path], size: Size, width: float, thinnest: float) -> Cracks:
+    covered = coverage(rng, paths, size)
+    if thinnest <= NARROWEST:
+        return Cracks(style, covered, covered, width)
+    narrow = [path for path in paths if np.median(path.widths) < WIDE and path.widths.min() < thinnest]
+    wider = [Path(path.points, np.maximum(path.widths, thinnest)) for path in narrow]
+    return Cracks(style, covered, np.maximum(covered, coverage(rng, wider, size)), width)
 
 
 def coverage(rng: Generator, paths: list[Path], size: Size) -> np.ndarray:
@@ -73,7 +83,9 @@ def _line(rng: Generator, ground: Ground) -> np.ndarray:
         return _stairs(rng, size, ground.courses)[0]
     if ground.courses is None and ground.kind in ("photograph", "masonry") and rng.random() < 0.4:
         return _along_edges(rng, ground)
-    return _course(rng, *_start(rng, size), length=rng.uniform(0.6, 1.9) * max(size))
+    return _course(
+        rng, *_start(rng, size), length=rng.choice([rng.uniform(0.4, 1.2), rng.uniform(1.2, 2.2)]) * max(size)
+    )
 
 
 def _along_edges(rng: Generator, ground: Ground, coarse: int = 5) -> np.ndarray:
@@ -190,7 +202,7 @@ def _crumbled(rng: Generator, paths: list[Path], size: Size) -> np.ndarray:
     width = float(np.median([np.median(path.widths) for path in paths]))
     rows, columns = canvas.shape
     x, y = np.meshgrid(np.arange(columns, dtype=np.float32), np.arange(rows, dtype=np.float32))
-    for cell, amount in ((rng.uniform(0.8, 2.0) * width, rng.uniform(0.05, 0.2) * width), (7, rng.uniform(0.2, 1.2))):
+    for cell, amount in ((rng.uniform(0.4, 1.6) * width, rng.uniform(0.06, 0.28) * width), (6, rng.uniform(0.2, 1.2))):
         for axis in (x, y):
             noise = rng.standard_normal((int(rows / COARSE / cell) + 4, int(columns / COARSE / cell) + 4))
             noise = cv2.resize(noise.astype(np.float32), (columns, rows), interpolation=cv2.INTER_LINEAR)

@@ -13,7 +13,7 @@ from csbsr.data.world.ground import Generator, Ground, Size
 
 #: How often each kind is tried on a surface.
 OFTEN = {
-    "joints": 0.16, "holes": 0.08, "scratches": 0.22, "text": 0.09, "paint": 0.08,
+    "joints": 0.22, "holes": 0.08, "scratches": 0.22, "text": 0.09, "paint": 0.08,
     "stains": 0.34, "streaks": 0.14, "edge": 0.09, "sealed": 0.03, "pits": 0.10,
 }  # fmt: skip
 

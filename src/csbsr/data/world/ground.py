@@ -162,7 +162,7 @@ def rubble(rng: Generator, size: Size) -> Surface:
     stone = smoothstep(inside + np.float32(0.6) * clouds(rng, size, 8, 3), joint, joint + 2.5)
     tint = np.array(STONES[rng.integers(len(STONES))])
     shade = rng.uniform(0.8, 1.3) * np.exp(rng.normal(0, rng.uniform(0.05, 0.25), count))
-    colours = (shade[:, None] * (tint + rng.normal(0, 0.02, (count, 3)))).astype(np.float32)
+    colours = (shade[:, None] * (tint + rng.normal(0, 0.01, (count, 3)))).astype(np.float32)
     fine, spots = grain(rng, size, 0.9), clouds(rng, size, rng.uniform(10, 40), 5, 0.7)
     stones = np.moveaxis(colours[cell], 2, 0) * (1 + np.float32(0.05) * fine + np.float32(0.09) * spots)
     mortar = np.float32(rng.uniform(0.3, 0.75)) * (1 + 0.07 * fine + 0.05 * spots)
@@ -185,7 +185,7 @@ def wall(rng: Generator, size: Size) -> Surface:
 
 
 def _any_plaster(rng: Generator, size: Size) -> Surface:
-    return SURFACES["plaster"](rng, size) if rng.random() < 0.4 else rough_plaster(rng, size)
+    return _smoothed(rng, SURFACES["plaster"](rng, size)) if rng.random() < 0.4 else rough_plaster(rng, size)
 
 
 def _any_concrete(rng: Generator, size: Size) -> Surface:
@@ -193,7 +193,17 @@ def _any_concrete(rng: Generator, size: Size) -> Surface:
     if rng.random() < 0.35:  # coloured wash, dark or nearly white
         tint = (rng.uniform(0.35, 1.25) * (1 + rng.normal(0, 0.09, 3))).astype(np.float32).reshape(3, 1, 1)
         surface = surface._replace(colour=surface.colour * tint)
-    return surface
+    return _smoothed(rng, surface)
+
+
+def _smoothed(rng: Generator, surface: Surface) -> Surface:
+    """The surface, half of the time with less of its fine grain: trowelled, painted, worn."""
+    if rng.random() < 0.5:
+        return surface
+    less, sigma = np.float32(rng.uniform(0.1, 0.8)), float(rng.uniform(1.0, 3.0))
+    planes = [plane + (cv2.GaussianBlur(plane, (0, 0), sigma) - plane) * (1 - less) for plane in surface.colour]
+    relief = surface.relief + (cv2.GaussianBlur(surface.relief, (0, 0), sigma) - surface.relief) * (1 - less)
+    return surface._replace(colour=np.stack(planes), relief=relief)
 
 
 KINDS: dict[str, Callable[[Generator, Size], Surface]] = {

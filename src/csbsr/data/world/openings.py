@@ -29,7 +29,8 @@ def open_surface(rng: Generator, lit: np.ndarray, cracks: Cracks, light: tuple[f
     lit = _spalled(rng, lit, covered, width, light)
     lit = _rim(rng, lit, covered, width)
     low, high = INSIDE[cracks.style]
-    dark = np.float32(low + (high - low) * rng.beta(1.5, 1.3 if width < 4 else 2.0))
+    dark = low + (high - low) * (rng.beta(1.9, 1.0) if width < 4 else rng.beta(1.5, 2.0))
+    dark = np.float32(min(dark, 1 - rng.uniform(0.9, 2.4) * _roughness(lit)))  # what nobody could see is not drawn
     shade = _depth(rng, covered, width, dark)
     if width >= 4:
         shade = _walls(rng, shade, covered, width, light)
@@ -42,6 +43,12 @@ def open_surface(rng: Generator, lit: np.ndarray, cracks: Cracks, light: tuple[f
     inner = _filled(rng, inner, local, covered, width)
     lips = _lips(rng, covered, width, light)
     return lit * lips * (1 - covered) + inner * covered
+
+
+def _roughness(lit: np.ndarray) -> float:
+    """Spread of the fine texture as a fraction of the brightness, at most 0.25."""
+    grey = lit.mean(0)
+    return min(0.25, float((grey - cv2.GaussianBlur(grey, (0, 0), 2)).std() / (grey.mean() + 1e-3)))
 
 
 def _depth(rng: Generator, covered: np.ndarray, width: float, dark: np.float32) -> np.ndarray:

@@ -24,6 +24,7 @@ class WorldPairs:
         surfaces: photographs without cracks to draw into; without them every surface is procedural.
         photographed: fraction of the images drawn into photographs, where there are any.
         sound: fraction of the images without a crack.
+        thinnest: narrower cracks are marked so many pixels wide, as annotators do; 0: the mask is exact.
     """
 
     def __init__(
@@ -35,6 +36,7 @@ class WorldPairs:
         surfaces: SurfaceFolder | None = None,
         photographed: float = 0.5,
         sound: float = 0.15,
+        thinnest: float = 0.0,
     ) -> None:
         height, width = (int(value) for value in size)
         if count < 1:
@@ -46,6 +48,7 @@ class WorldPairs:
                 raise ValueError(f"{name}: expected a fraction from 0 to 1, got {share}")
         self.split, self.count, self.size, self.seed = split, int(count), (height, width), int(seed)
         self.surfaces, self.photographed, self.sound = surfaces, float(photographed), float(sound)
+        self.thinnest = float(thinnest)
 
     def __len__(self) -> int:
         return self.count
@@ -60,7 +63,7 @@ class WorldPairs:
         """Image, mask, and what kind of surface and crack they show."""
         self.name(index)  # rejects an index outside the data set
         rng = np.random.default_rng(item_seed(self.seed, "world", self.split, index))
-        return picture(rng, self.size, self.surfaces, self.photographed, self.sound)
+        return picture(rng, self.size, self.surfaces, self.photographed, self.sound, self.thinnest)
 
     def read(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Image (H, W, 3) uint8 RGB and mask (H, W) uint8 in {0, 1}."""
@@ -70,5 +73,5 @@ class WorldPairs:
     def fingerprint(self) -> str:
         """Short hash of everything the images depend on."""
         files = self.surfaces.fingerprint() if self.surfaces is not None else ""
-        parts = (self.split, self.count, self.size, self.seed, files, self.photographed, self.sound)
+        parts = (self.split, self.count, self.size, self.seed, files, self.photographed, self.sound, self.thinnest)
         return hashlib.blake2b(repr(parts).encode(), digest_size=8).hexdigest()

@@ -33,7 +33,12 @@ class Picture(NamedTuple):
 
 
 def picture(
-    rng: Generator, size: Size, surfaces: SurfaceFolder | None = None, photographed: float = 0.5, sound: float = 0.15
+    rng: Generator,
+    size: Size,
+    surfaces: SurfaceFolder | None = None,
+    photographed: float = 0.5,
+    sound: float = 0.15,
+    thinnest: float = 0.0,
 ) -> Picture:
     """One picture.
 
@@ -43,6 +48,7 @@ def picture(
         surfaces: photographs to draw into, if there are any.
         photographed: fraction of the pictures that use one; the others are procedural.
         sound: fraction of the pictures without a crack.
+        thinnest: narrower cracks are marked so many pixels wide, as people do; 0: as wide as they are.
     """
     if surfaces is not None and rng.random() < photographed:
         ground = surfaces.piece(rng, size)
@@ -53,16 +59,16 @@ def picture(
     angle = rng.uniform(0, 2 * np.pi)
     light = (float(np.cos(angle)), float(np.sin(angle)))
     lit = ground.colour * (_relief_light(rng, ground, light) * _illumination(rng, size))
-    covered, style = np.zeros(size, np.float32), "sound"
+    marked, style = np.zeros(size, np.float32), "sound"
     if cracked:
         for _ in range(ATTEMPTS):
-            cracks = draw_cracks(rng, ground)
+            cracks = draw_cracks(rng, ground, thinnest)
             if np.mean(cracks.covered >= COVERED) >= VISIBLE:
                 break
-        covered, style = cracks.covered, cracks.style
+        marked, style = cracks.marked, cracks.style
         lit = open_surface(rng, lit, cracks, light)
     lit, hidden = add_objects(rng, lit, light)
-    mask = (covered * (hidden < 0.5) >= COVERED).astype(np.uint8)
+    mask = (marked * (hidden < 0.5) >= COVERED).astype(np.uint8)
     return Picture(photograph(rng, lit), mask, ground.kind, style)
 
 
