@@ -13,7 +13,7 @@ from pytorch_lightning.loggers import CSVLogger, Logger
 from pytorch_lightning.loggers.csv_logs import ExperimentWriter
 from pytorch_lightning.utilities import rank_zero_only
 
-from csbsr.report.panel import panel
+from csbsr.pages.panel import panel
 
 
 class ContinuedCSVLogger(CSVLogger):
@@ -61,7 +61,7 @@ def log_final(
         loggers: of the trainer.
         stage: first part of the names, "test" or "val".
         table: per metric its name, value and definition.
-        images: rows of `csbsr.report.panel.panel`; none for no panel.
+        images: rows of `csbsr.pages.panel.panel`; none for no panel.
     """
     picture = panel(images) if images else None
     for logger in loggers:

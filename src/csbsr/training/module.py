@@ -14,8 +14,8 @@ from torchmetrics import Metric
 
 from csbsr.contracts import Batch, JointOutput
 from csbsr.data.seeds import item_seed
-from csbsr.reference.checkpoint import CARD_KEY
 from csbsr.training.phases import Phase, PhaseSchedule, freeze_all_but
+from csbsr.weights.checkpoint import CARD_KEY
 
 log = logging.getLogger("csbsr")
 

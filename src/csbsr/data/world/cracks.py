@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-from scipy.signal import lfilter
+from scipy.signal import lfilter  # type: ignore[import-untyped]
 from skimage.graph import route_through_array
 
-from csbsr.data.synthetic_crack import Path, _network, _stairs, _start
+from csbsr.data.synthetic.crack import Path, network, stairs, starting_point
 from csbsr.data.world.ground import Generator, Ground, Size
 
 STYLES = ("hairline", "thin", "open", "gap", "net")
@@ -80,11 +80,11 @@ def _line(rng: Generator, ground: Ground) -> np.ndarray:
     """Points (N, 2), 2 pixels apart, of a crack: along joints of a wall, along edges of a photograph, or free."""
     size = ground.relief.shape
     if ground.courses is not None and rng.random() < 0.62:
-        return _stairs(rng, size, ground.courses)[0]
+        return stairs(rng, size, ground.courses)[0]
     if ground.courses is None and ground.kind in ("photograph", "masonry") and rng.random() < 0.4:
         return _along_edges(rng, ground)
     return _course(
-        rng, *_start(rng, size), length=rng.choice([rng.uniform(0.4, 1.2), rng.uniform(1.2, 2.2)]) * max(size)
+        rng, *starting_point(rng, size), length=rng.choice([rng.uniform(0.4, 1.2), rng.uniform(1.2, 2.2)]) * max(size)
     )
 
 
@@ -173,7 +173,7 @@ def _profile(rng: Generator, points: np.ndarray, width: float, style: str) -> Pa
 
 def _net(rng: Generator, size: Size, width: float) -> list[Path]:
     """Map or alligator cracking over the picture or a part of it."""
-    paths = _network(rng, size)
+    paths = network(rng, size)
     ratio = width / max(0.5, float(np.median([np.median(path.widths) for path in paths])) if paths else 1.0)
     paths = [Path(path.points, np.clip(path.widths * ratio, NARROWEST, WIDEST)) for path in paths]
     if rng.random() < 0.45:  # only where the load was
@@ -204,7 +204,7 @@ def _crumbled(rng: Generator, paths: list[Path], size: Size) -> np.ndarray:
     x, y = np.meshgrid(np.arange(columns, dtype=np.float32), np.arange(rows, dtype=np.float32))
     for cell, amount in ((rng.uniform(0.4, 1.6) * width, rng.uniform(0.06, 0.28) * width), (6, rng.uniform(0.2, 1.2))):
         for axis in (x, y):
-            noise = rng.standard_normal((int(rows / COARSE / cell) + 4, int(columns / COARSE / cell) + 4))
+            noise: np.ndarray = rng.standard_normal((int(rows / COARSE / cell) + 4, int(columns / COARSE / cell) + 4))
             noise = cv2.resize(noise.astype(np.float32), (columns, rows), interpolation=cv2.INTER_LINEAR)
             axis += noise * np.float32(amount * COARSE)
     moved = cv2.remap(canvas, x, y, cv2.INTER_LINEAR)

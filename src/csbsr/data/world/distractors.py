@@ -8,7 +8,7 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from csbsr.data.synthetic_noise import clouds, smoothstep
+from csbsr.data.synthetic.noise import clouds, smoothstep
 from csbsr.data.world.ground import Generator, Ground, Size
 
 #: How often each kind is tried on a surface.
@@ -45,9 +45,9 @@ def joints(rng: Generator, colour: np.ndarray, relief: np.ndarray) -> tuple[np.n
     wide = float(np.exp(rng.uniform(np.log(0.8), np.log(9.0))))
     angles = [angle, angle + np.pi / 2] if rng.random() < 0.3 else [angle]
     spacing = float(rng.uniform(30, 150)) if rng.random() < 0.45 else 0.0
-    groove = np.zeros(size, np.float32)
+    groove: np.ndarray = np.zeros(size, np.float32)
     for one in angles:
-        across = axis_distance(rng, size, one) + np.float32(rng.uniform(0.0, 0.35)) * clouds(rng, size, 30, 3)
+        across: np.ndarray = axis_distance(rng, size, one) + np.float32(rng.uniform(0.0, 0.35)) * clouds(rng, size, 30, 3)
         if spacing:
             across = across - np.round(across / np.float32(spacing)) * np.float32(spacing)
         groove = np.maximum(groove, smoothstep(np.float32(wide / 2) - np.abs(across), -0.45, 0.45))
@@ -58,8 +58,8 @@ def joints(rng: Generator, colour: np.ndarray, relief: np.ndarray) -> tuple[np.n
         colour = colour * (1 - groove * (1 - tone * rough))
         relief = relief * (1 - 0.7 * groove) - groove * np.float32(rng.uniform(0.3, 2.0))
     elif kind < 0.85:  # filled with mortar or sealant of another colour
-        tone = np.float32(rng.uniform(0.15, 0.9)) * (1 + rng.normal(0, 0.04, 3)).astype(np.float32).reshape(3, 1, 1)
-        colour = colour * (1 - groove) + tone * rough * groove
+        hue = np.float32(rng.uniform(0.15, 0.9)) * (1 + rng.normal(0, 0.04, 3)).astype(np.float32).reshape(3, 1, 1)
+        colour = colour * (1 - groove) + hue * rough * groove
         relief = relief * (1 - 0.6 * groove) - groove * np.float32(rng.uniform(-0.3, 0.8))
     else:  # a fin or step where two moulds met: only light shows it
         relief = relief + groove * np.float32(rng.choice([-1, 1]) * rng.uniform(0.4, 1.5))
@@ -69,7 +69,7 @@ def joints(rng: Generator, colour: np.ndarray, relief: np.ndarray) -> tuple[np.n
 def holes(rng: Generator, colour: np.ndarray, relief: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Tie holes or screw heads: a few round ones, often in a row."""
     height, width = relief.shape
-    disc = np.zeros((height, width), np.float32)
+    disc: np.ndarray = np.zeros((height, width), np.float32)
     radius = float(rng.uniform(2, 9))
     start, step = rng.uniform(0, 1, 2) * (width, height), rng.uniform(30, 120) * np.array([1.0, rng.normal(0, 0.05)])
     for number in range(int(rng.integers(1, 6))):
@@ -112,7 +112,7 @@ def scratches(rng: Generator, colour: np.ndarray, relief: np.ndarray) -> tuple[n
 def text(rng: Generator, colour: np.ndarray, relief: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Numbers and letters in chalk, paint or marker, and hand-drawn strokes."""
     height, width = relief.shape
-    ink = np.zeros((height, width), np.uint8)
+    ink: np.ndarray = np.zeros((height, width), np.uint8)
     if rng.random() < 0.7:
         letters = list(string.ascii_letters + string.digits)
         words = "".join(rng.choice(letters, int(rng.integers(1, 8))))
@@ -125,7 +125,7 @@ def text(rng: Generator, colour: np.ndarray, relief: np.ndarray) -> tuple[np.nda
         for _ in range(int(rng.integers(1, 4))):
             path = np.cumsum(rng.normal(0, 0.1 * width, (7, 2)), 0) + rng.uniform(0, 1, 2) * (width, height)
             at = np.linspace(0, 6, 40)
-            curve = np.stack([np.interp(at, np.arange(7), path[:, axis]) for axis in (0, 1)], 1)
+            curve: np.ndarray = np.stack([np.interp(at, np.arange(7), path[:, axis]) for axis in (0, 1)], 1)
             curve = cv2.GaussianBlur(curve, (1, 9), 2)
             thick = int(rng.integers(1, 7))
             cv2.polylines(ink, [np.rint(curve * 16).astype(np.int32)], False, 255, thick, cv2.LINE_AA, 4)
@@ -172,7 +172,8 @@ def streaks(rng: Generator, colour: np.ndarray, relief: np.ndarray) -> tuple[np.
     """Water that has run down, moss and rust with it."""
     height, width = relief.shape
     columns = clouds(rng, (16, width), float(rng.uniform(5, 22)), 3, 0.7)[:1]
-    fading = np.linspace(*rng.permutation([1.0, rng.uniform(0, 0.6)]), height, dtype=np.float32)[:, None]
+    first, last = rng.permutation([1.0, rng.uniform(0, 0.6)])
+    fading = np.linspace(first, last, height, dtype=np.float32)[:, None]
     streak = smoothstep(columns, rng.uniform(0.2, 1.2), 2.4) * fading
     streak = streak * np.clip(0.8 + 0.3 * clouds(rng, (height, width), 20, 4, 0.6), 0, 1)
     tint = np.array([rng.uniform(0.7, 1), rng.uniform(0.6, 1), rng.uniform(0.5, 0.9)], np.float32).reshape(3, 1, 1)

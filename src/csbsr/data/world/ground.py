@@ -8,8 +8,8 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from csbsr.data.synthetic_noise import clouds, grain, smoothstep
-from csbsr.data.synthetic_surface import SURFACES, Courses, Surface
+from csbsr.data.synthetic.noise import clouds, grain, smoothstep
+from csbsr.data.synthetic.surface import SURFACES, Courses, Surface
 
 Size = tuple[int, int]
 Generator = np.random.Generator
@@ -86,8 +86,8 @@ def aggregate(rng: Generator, size: Size) -> Surface:
     tints = np.array(STONES)[rng.integers(len(STONES), size=count)] ** rng.uniform(0.0, 1.0)
     tints /= tints.mean(1, keepdims=True)
     colours = (shade[:, None] * tints).astype(np.float32)
-    gap = np.float32(rng.uniform(0.02, 0.11) * spacing)
-    stone = smoothstep(inside, gap, gap + np.float32(max(1.2, 0.12 * spacing))) * shown.astype(np.float32)[cell]
+    gap = float(rng.uniform(0.02, 0.11) * spacing)
+    stone = smoothstep(inside, gap, gap + max(1.2, 0.12 * spacing)) * shown.astype(np.float32)[cell]
     binder = np.float32(level * rng.uniform(0.4, 1.0)) * (1 + 0.12 * fine)
     stones = np.moveaxis(colours[cell], 2, 0) * (1 + np.float32(rng.uniform(0.03, 0.1)) * fine)
     colour = binder * (1 - stone) + stones * stone
@@ -158,7 +158,7 @@ def rubble(rng: Generator, size: Size) -> Surface:
     spacing = float(rng.uniform(28, 90))
     cell, inside = cells(rng, size, spacing, rng.uniform(1.0, 2.2))
     count = int(cell.max()) + 1
-    joint = np.float32(rng.uniform(1.0, 0.09 * spacing + 1.5))
+    joint = float(rng.uniform(1.0, 0.09 * spacing + 1.5))
     stone = smoothstep(inside + np.float32(0.6) * clouds(rng, size, 8, 3), joint, joint + 2.5)
     tint = np.array(STONES[rng.integers(len(STONES))])
     shade = rng.uniform(0.8, 1.3) * np.exp(rng.normal(0, rng.uniform(0.05, 0.25), count))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from csbsr.data.synthetic_noise import clouds
+from csbsr.data.synthetic.noise import clouds
 from csbsr.data.world.ground import Generator, Size
 
 CABLE, TWIGS, LEAVES, SHADOW = 0.07, 0.06, 0.06, 0.12  # how often each occurs

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from csbsr.data.synthetic_noise import clouds, smoothstep
+from csbsr.data.synthetic.noise import clouds, smoothstep
 from csbsr.data.world.cracks import Cracks
 from csbsr.data.world.ground import Generator
 
@@ -30,7 +30,7 @@ def open_surface(rng: Generator, lit: np.ndarray, cracks: Cracks, light: tuple[f
     lit = _rim(rng, lit, covered, width)
     low, high = INSIDE[cracks.style]
     dark = low + (high - low) * (rng.beta(1.9, 1.0) if width < 4 else rng.beta(1.5, 2.0))
-    dark = np.float32(min(dark, 1 - rng.uniform(0.9, 2.4) * _roughness(lit)))  # what nobody could see is not drawn
+    dark = float(min(dark, 1 - rng.uniform(0.9, 2.4) * _roughness(lit)))  # what nobody could see is not drawn
     shade = _depth(rng, covered, width, dark)
     if width >= 4:
         shade = _walls(rng, shade, covered, width, light)
@@ -51,7 +51,7 @@ def _roughness(lit: np.ndarray) -> float:
     return min(0.25, float((grey - cv2.GaussianBlur(grey, (0, 0), 2)).std() / (grey.mean() + 1e-3)))
 
 
-def _depth(rng: Generator, covered: np.ndarray, width: float, dark: np.float32) -> np.ndarray:
+def _depth(rng: Generator, covered: np.ndarray, width: float, dark: float) -> np.ndarray:
     """Brightness (H, W) inside: little below the lips, ``dark`` in the middle, unevenly so."""
     size = covered.shape
     if width < 4:
@@ -61,7 +61,8 @@ def _depth(rng: Generator, covered: np.ndarray, width: float, dark: np.float32) 
         within = cv2.distanceTransform((covered > 0.5).astype(np.uint8), cv2.DIST_L2, 3)
         core = 1 - np.exp(-within / np.float32(max(0.4, rng.beta(1, 3) * 0.22 * width)))
     uneven = np.float32(rng.uniform(0.05, 0.3)) * clouds(rng, size, rng.uniform(8, 30), 4, 0.75)
-    return np.clip(1 - (1 - dark) * core * (1 + uneven), min(0.02, dark), 1).astype(np.float32)
+    shade = 1 - np.float32(1 - dark) * core * (1 + uneven)
+    return np.clip(shade, min(0.02, dark), 1.0)
 
 
 def _shift(image: np.ndarray, x: float, y: float) -> np.ndarray:
@@ -104,8 +105,8 @@ def _spalled(
     reach = float(rng.uniform(2, 5 + 0.4 * width))
     near = cv2.GaussianBlur(covered, (0, 0), reach)
     near = near / (near.max() + np.float32(1e-6))
-    field = near + np.float32(0.25) * clouds(rng, size, rng.uniform(8, 24), 4, 0.6)
-    where = np.float32(rng.uniform(0.65, 1.0))
+    field = near * (1 + np.float32(0.35) * clouds(rng, size, rng.uniform(8, 24), 4, 0.6))
+    where = float(rng.uniform(0.65, 1.0))
     chip = smoothstep(field, where, where + 0.06)
     fresh = np.float32(rng.uniform(0.8, 1.3)) * (1 + rng.normal(0, 0.04, 3)).astype(np.float32).reshape(3, 1, 1)
     rough = 1 + np.float32(0.08) * clouds(rng, size, 5, 2, 0.8)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from csbsr.data.synthetic_noise import clouds, shading, smoothstep
+from csbsr.data.synthetic.noise import clouds, shading, smoothstep
 from csbsr.data.world.camera import photograph
 from csbsr.data.world.cracks import draw_cracks
 from csbsr.data.world.distractors import add_distractors
@@ -101,11 +101,11 @@ def _illumination(rng: Generator, size: Size) -> np.ndarray:
     x = np.linspace(-1, 1, width, dtype=np.float32)[None]
     y = np.linspace(-1, 1, height, dtype=np.float32)[:, None]
     slope = rng.normal(0, 0.09, 2)
-    light = 1 + np.float32(slope[0]) * x + np.float32(slope[1]) * y
+    light: np.ndarray = 1 + np.float32(slope[0]) * x + np.float32(slope[1]) * y
     light = light * (1 - np.float32(rng.uniform(0, 0.12)) * (x * x + y * y))
     if rng.random() < 0.11:
         angle = rng.uniform(0, 2 * np.pi)
-        edge = np.float32(np.cos(angle)) * x + np.float32(np.sin(angle)) * y - np.float32(rng.uniform(-0.5, 0.5))
+        edge: np.ndarray = np.float32(np.cos(angle)) * x + np.float32(np.sin(angle)) * y - np.float32(rng.uniform(-0.5, 0.5))
         edge = edge + np.float32(rng.uniform(0, 0.25)) * clouds(rng, size, 90, 3, 0.4)
         light = light * (1 - np.float32(rng.uniform(0.2, 0.6)) * smoothstep(edge, 0, rng.uniform(0.01, 0.25)))
     return light
