@@ -188,7 +188,8 @@ def test_bad_folders_and_arguments(tmp_path):
         len(SurfaceFolder(tmp_path / "none"))
     with pytest.raises(DataError, match="no image"):
         len(SurfaceFolder(tmp_path))
-    for arguments, name in ((("a", 0), "count"), (("a", 1, (16, 64)), "size"), (("a", 1, (64, 64), 0, None, 2), "photo")):
+    wrong = ((("a", 0), "count"), (("a", 1, (16, 64)), "size"), (("a", 1, (64, 64), 0, None, 2), "photographed"))
+    for arguments, name in wrong:
         with pytest.raises(ValueError, match=name):
             WorldPairs(*arguments)
     with pytest.raises(IndexError):

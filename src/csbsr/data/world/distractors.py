@@ -47,7 +47,9 @@ def joints(rng: Generator, colour: np.ndarray, relief: np.ndarray) -> tuple[np.n
     spacing = float(rng.uniform(30, 150)) if rng.random() < 0.45 else 0.0
     groove: np.ndarray = np.zeros(size, np.float32)
     for one in angles:
-        across: np.ndarray = axis_distance(rng, size, one) + np.float32(rng.uniform(0.0, 0.35)) * clouds(rng, size, 30, 3)
+        across: np.ndarray = axis_distance(rng, size, one) + np.float32(rng.uniform(0.0, 0.35)) * clouds(
+            rng, size, 30, 3
+        )
         if spacing:
             across = across - np.round(across / np.float32(spacing)) * np.float32(spacing)
         groove = np.maximum(groove, smoothstep(np.float32(wide / 2) - np.abs(across), -0.45, 0.45))

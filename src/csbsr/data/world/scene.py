@@ -105,7 +105,8 @@ def _illumination(rng: Generator, size: Size) -> np.ndarray:
     light = light * (1 - np.float32(rng.uniform(0, 0.12)) * (x * x + y * y))
     if rng.random() < 0.11:
         angle = rng.uniform(0, 2 * np.pi)
-        edge: np.ndarray = np.float32(np.cos(angle)) * x + np.float32(np.sin(angle)) * y - np.float32(rng.uniform(-0.5, 0.5))
+        edge: np.ndarray = np.float32(np.cos(angle)) * x + np.float32(np.sin(angle)) * y
+        edge = edge - np.float32(rng.uniform(-0.5, 0.5))
         edge = edge + np.float32(rng.uniform(0, 0.25)) * clouds(rng, size, 90, 3, 0.4)
         light = light * (1 - np.float32(rng.uniform(0.2, 0.6)) * smoothstep(edge, 0, rng.uniform(0.01, 0.25)))
     return light
