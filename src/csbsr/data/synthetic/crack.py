@@ -30,12 +30,12 @@ def draw_cracks(rng: np.random.Generator, size: tuple[int, int], courses: Course
     """
     kind = rng.random()
     if courses is not None and kind < 0.45:
-        return _with_branches(rng, *_stairs(rng, size, courses), depth=1)
+        return _with_branches(rng, *stairs(rng, size, courses), depth=1)
     if kind > 0.92:
-        return _network(rng, size)
+        return network(rng, size)
     paths: list[Path] = []
     for _ in range(1 if kind < 0.75 else 2):
-        points = _wander(rng, *_start(rng, size), length=rng.uniform(0.5, 1.5) * max(size))
+        points = _wander(rng, *starting_point(rng, size), length=rng.uniform(0.5, 1.5) * max(size))
         width = float(np.clip(rng.lognormal(np.log(2.6), 0.5), 1.2, 6.5))
         paths += _with_branches(rng, points, width, depth=2)
     return paths
@@ -66,7 +66,7 @@ def coverage(paths: list[Path], size: tuple[int, int]) -> np.ndarray:
     return cv2.resize(canvas, (width, height), interpolation=cv2.INTER_AREA).astype(np.float32) / np.float32(255)
 
 
-def _start(rng: np.random.Generator, size: tuple[int, int]) -> tuple[np.ndarray, float]:
+def starting_point(rng: np.random.Generator, size: tuple[int, int]) -> tuple[np.ndarray, float]:
     """Where a crack begins, on the border or anywhere, and the direction in which it sets out for the inner part."""
     height, width = size
     extent = np.array([width, height])
@@ -117,7 +117,7 @@ def _with_branches(rng: np.random.Generator, points: np.ndarray, width: float, d
     return paths
 
 
-def _stairs(rng: np.random.Generator, size: tuple[int, int], courses: Courses) -> tuple[np.ndarray, float]:
+def stairs(rng: np.random.Generator, size: tuple[int, int], courses: Courses) -> tuple[np.ndarray, float]:
     """Points and width of a crack that steps down a wall: along bed joints, then through head joints or bricks."""
     direction = int(rng.choice([-1, 1]))
     x, row = rng.uniform(0.05, 0.95) * size[1], 0
@@ -140,7 +140,7 @@ def _stairs(rng: np.random.Generator, size: tuple[int, int], courses: Courses) -
     return points, float(rng.uniform(1.6, 5.0))
 
 
-def _network(rng: np.random.Generator, size: tuple[int, int]) -> list[Path]:
+def network(rng: np.random.Generator, size: tuple[int, int]) -> list[Path]:
     """Map cracking: trembling edges of the Voronoi cells of scattered points."""
     height, width = size
     spacing = rng.uniform(0.22, 0.4) * min(size)
