@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -46,7 +46,7 @@ SETTINGS: tuple[tuple[str, float], ...] = (
     ("optimizer.**", 1e6),
     ("scheduler.**", 1e9),
     ("degradation.**", 1000),
-    ("data.size", 8192),
+    ("data.size", 4096),
     ("data.crop", 4096),
     ("data.batch_size", 1024),
     ("data.eval_batch_size", 64),
@@ -75,6 +75,7 @@ _PATHS = (
     "data.root", "init", "segmentor.pretrained", "model.pretrained",
 )  # fmt: skip
 _NEVER = ("data.origin",)  # a sentence for an error
+_MOST_PIXELS = 2e8  # of a training batch
 _WORD = re.compile(r"[\w.+{} \-]{0,64}")
 _KEY = re.compile(r"[A-Za-z]\w*(\.[A-Za-z0-9]\w*)*")
 
@@ -97,6 +98,39 @@ def check_stored(stored: Sequence[str], given: Sequence[str], path: str | Path) 
             "these, since they could name code, a path or a host; if you trust where it comes from, repeat these words "
             "beside ckpt=…"
         )
+
+
+def check_sizes(settings: Mapping[str, Any], keys: Sequence[str], name: str) -> None:
+    """Check the numbers of a stored configuration against `SETTINGS`.
+
+    Args:
+        settings: the configuration, or a part of it.
+        keys: its entries to look at.
+        name: of the file, for the error.
+
+    Raises:
+        ValueError: a number is too large to be taken from a file, or crops and batches together are.
+    """
+    pending: list[tuple[str, Any]] = [(key, settings.get(key)) for key in keys]
+    while pending:
+        place, value = pending.pop()
+        if isinstance(value, Mapping):
+            pending += [(f"{place}.{key}", part) for key, part in value.items()]
+        elif isinstance(value, (list, tuple)):
+            pending += [(place, part) for part in value]
+        elif isinstance(value, (int, float)) and not abs(value) <= (largest := _largest(place) or 0):
+            raise ValueError(
+                f"{name}: {printable(place)}: expected a number up to {largest:g}, got {value:g}; give "
+                f"{printable(place)}=<number> yourself"
+            )
+    data = settings.get("data")
+    if isinstance(data, Mapping):
+        batch, crop = (data.get(key) for key in ("batch_size", "crop"))
+        if isinstance(batch, (int, float)) and isinstance(crop, (int, float)) and batch * crop**2 > _MOST_PIXELS:
+            raise ValueError(
+                f"{name}: data.batch_size and data.crop: expected at most {_MOST_PIXELS / 1e6:g} megapixels together, "
+                f"got {batch} crops of {crop}; give them yourself"
+            )
 
 
 def may_be_said_again(word: str) -> bool:

@@ -58,6 +58,30 @@ def _check_entries(checkpoint: Mapping[str, Any], name: str) -> None:
             raise ValueError(f"{name}: {key}: expected a number from 0, got {checkpoint[key]}")
 
 
+def check_goes_on(checkpoint: Mapping[str, Any], name: str) -> None:
+    """Check that a checkpoint holds what a run needs to go on.
+
+    Args:
+        checkpoint: of `read_checkpoint`.
+        name: of the file, for the error.
+
+    Raises:
+        ValueError: an entry is missing or of another kind.
+    """
+    for key, kind in (("overrides", list), ("scale", int), ("network", dict)):
+        field(card(checkpoint), key, kind, name)
+    for key, kind in (
+        ("global_step", int), ("epoch", int), ("pytorch-lightning_version", str), ("loops", dict),
+        ("optimizer_states", list), ("lr_schedulers", list),
+    ):  # fmt: skip
+        field(checkpoint, key, kind, name)
+    for states in checkpoint["optimizer_states"]:
+        if not isinstance(states, Mapping):
+            raise ValueError(f"{name}: optimizer_states: expected mappings, got {kind_of(states)}")
+        field(states, "state", dict, f"{name}: optimizer_states")
+        field(states, "param_groups", list, f"{name}: optimizer_states")
+
+
 def card(checkpoint: dict[str, Any]) -> dict[str, Any]:
     """What a checkpoint tells of itself; empty for released weights."""
     return checkpoint.get(CARD_KEY, {})
