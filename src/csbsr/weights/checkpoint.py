@@ -136,6 +136,9 @@ def rebuilt(spec: Mapping[str, Any], weights: Mapping[str, torch.Tensor], truste
     try:
         with Within(weights, name):
             network = build(without_downloads(spec), network_packages(trusted))
+    except ValueError as error:
+        text = printable(error)
+        raise ValueError(text if text.startswith(name) else f"{name}: {text}") from error
     except (TypeError, AttributeError, LookupError, ArithmeticError, RuntimeError) as error:
         reason = printable(str(error).splitlines()[0] if str(error) else type(error).__name__)
         raise ValueError(f"{name}: the network that it describes cannot be built ({reason[:200]})") from error

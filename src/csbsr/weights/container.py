@@ -8,6 +8,7 @@ own check sums, unpacks what was packed to a thousandth, and lets the pickle ask
 from __future__ import annotations
 
 import pickletools
+import re
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -55,7 +56,10 @@ def read_weights(path: Path, name: str) -> Any:
     Raises:
         ValueError: it is no file, empty, damaged, packed, or holds or names something else.
     """
-    size = check_regular(path)
+    try:
+        size = check_regular(path)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
     shown = printable(path)
     if size == 0:
         raise ValueError(f"{name}: {shown} is empty; expected a checkpoint of csbsr-train or released weights")
@@ -148,4 +152,8 @@ def _names(stream: IO[bytes]) -> Iterator[str]:
 
 
 def _line(error: BaseException) -> str:
+    """The first line of an error; of torch's long advice what it found."""
+    found = re.search(r"WeightsUnpickler error: (.+)", str(error))
+    if found is not None:
+        return printable(found[1])[:160]
     return printable(str(error).splitlines()[0] if str(error) else type(error).__name__)[:160]

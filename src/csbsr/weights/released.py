@@ -146,8 +146,8 @@ def _names(spec: Mapping[str, Any]) -> str:
 
 
 def _listing(title: str, names: list[str], most: int = 12) -> str:
-    """``\\n  title (n): a, b, …`` or nothing."""
+    """``; title (n): a, b, …`` or nothing."""
     if not names:
         return ""
     more = f", … ({len(names) - most} more)" if len(names) > most else ""
-    return f"\n  {title} ({len(names)}): {', '.join(names[:most])}{more}"
+    return f"; {title} ({len(names)}): {printable(', '.join(names[:most]))[:1000]}{more}"
