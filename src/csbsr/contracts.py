@@ -6,7 +6,7 @@ blur kernel.  One word per thing, everywhere: ``hr``, ``lr``, ``sr``, ``kernel``
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol, TypedDict
+from typing import NamedTuple, Protocol, TypedDict, runtime_checkable
 
 import numpy as np
 import torch
@@ -94,3 +94,11 @@ class PairSource(Protocol):
 
     def read(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Image (H, W, 3) uint8 or float32 in [0, 1], RGB, and mask (H, W) uint8 in {0, 1}."""
+
+
+@runtime_checkable
+class DegradedSource(PairSource, Protocol):
+    """A `PairSource` that also holds low-resolution images and kernels."""
+
+    def read_degraded(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """Low-resolution image (h, w, 3) uint8 or float32 in [0, 1], RGB, and kernel (k, k) summing to 1."""
