@@ -34,16 +34,16 @@ class Looked:
         stats = {path: _stat(path) for path in paths}
         found: dict[Path, object] = {}
         with self._open(write=False) as table:
-            if table is None:
+            if table is None or not paths:
                 return found
             names = {os.fsencode(path.absolute()): path for path in paths}
-            folder = os.path.commonpath([os.fsencode(path.absolute().parent) for path in paths]) if paths else b""
+            folder = os.path.commonpath({os.fsencode(path.absolute().parent) for path in paths})
             query = "SELECT path, size, time, seen FROM looked WHERE kind = ? AND path >= ? AND path < ?"
             for name, size, time, seen in table.execute(query, (kind, folder, folder + b"\xff")):
                 path = names.get(name)
                 if path is not None and stats[path] == (size, time):
                     found[path] = json.loads(seen)
-        return found
+        return found  # also where reading the table failed
 
     def remember(self, kind: str, seen: Mapping[Path, object]) -> None:
         """Keep what was seen in files."""

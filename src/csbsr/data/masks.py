@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -91,6 +92,8 @@ def _read(path: str | Path, rule: MaskRule, size: tuple[int, int] | None) -> tup
     verdict = judge_levels(levels, found.lossy)
     _check(path, verdict)
     labels = (levels > 127).view(np.uint8)
+    if labels.all():
+        warnings.warn(f"{path}: every pixel of this mask is crack; is it inverted or empty by mistake?", stacklevel=4)
     if ignored is not None:
         labels[ignored] = IGNORED
     return labels, verdict

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import cv2
@@ -128,6 +128,14 @@ def area(path: str | Path, item: Mapping[str, Any], shape: tuple[int, int]) -> n
     return inside(points, shape)
 
 
+def is_coco(path: Path) -> bool:
+    """Is there a JSON file of COCO's kind?"""
+    try:
+        return path.is_file() and {"images", "annotations"} <= set(_json(path))
+    except DataError:
+        return False
+
+
 def read_coco(path: str | Path, rule: MaskRule | None = None) -> dict[str, np.ndarray]:
     """The masks of a set from a COCO file: (H, W) uint8 in {0, 1, 255} by the images' file names.
 
@@ -150,6 +158,7 @@ class Coco:
 
     def __init__(self, path: str | Path, rule: MaskRule | None = None) -> None:
         self.path, rule = path, rule or MaskRule()
+        self._last: dict[str, str] | None = None
         content = _json(path)
         try:
             categories = {item["id"]: str(item["name"]) for item in content.get("categories", [])}
@@ -184,8 +193,18 @@ class Coco:
                     path, f"{name} of {width} x {height} pixels", "the image's size", "Export it again."
                 )
 
-    def mask(self, name: str) -> np.ndarray:
+    def named(self, name: str) -> str | None:
+        """The file's name for an image: its path, or else its last part; None if it lists none."""
+        if name in self.sizes:
+            return name
+        if self._last is None:
+            self._last = {PurePath(listed).name.casefold(): listed for listed in self.sizes}
+        return self._last.get(PurePath(name).name.casefold())
+
+    def mask(self, name: str | None) -> np.ndarray:
         """The mask (H, W) uint8 in {0, 1, 255} of an image."""
+        if name is None:
+            raise DataError.about(self.path, "an image that it does not list", "every image", "Export it again.")
         shape = self.sizes[name]
         labels = np.zeros(shape, np.uint8)
         for segmentation, value in sorted(self._shapes.get(name, ()), key=lambda item: item[1]):
