@@ -1,7 +1,7 @@
 """How exact widths are: python scripts/benchmark_widths.py profiles|drawn|degraded [options].
 
-``profiles`` reads measured profiles (a folder of folders of CSV files, handed in); ``drawn`` and ``degraded`` draw their
-cracks.  Prints a table in Markdown.
+``profiles`` reads measured profiles (a folder of folders of CSV files, handed in); ``drawn`` and ``degraded`` draw
+their cracks.  Prints a table in Markdown.
 """
 
 from __future__ import annotations

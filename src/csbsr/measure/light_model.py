@@ -1,9 +1,9 @@
 """A dark gap seen through a blur: what its intensity profile says of its width, by Bayes' rule on a grid.
 
-The profile across a crack is modelled as a rectangle between two levels of background, convolved with the line spread of
-the blur, on a background that wanders.  Width, place and the camera's own blur run over a grid; the levels are linear in
-the profile and are integrated out, the black level of the open crack with a prior of its own, because of a crack narrower
-than the blur only the product of width and depth can be seen.
+The profile across a crack is modelled as a rectangle between two levels of background, convolved with the line spread
+of the blur, on a background that wanders.  Width, place and the camera's own blur run over a grid; the levels are
+linear in the profile and are integrated out, the black level of the open crack with a prior of its own, because of a
+crack narrower than the blur only the product of width and depth can be seen.
 """
 
 from __future__ import annotations

@@ -71,8 +71,8 @@ def photometric_width(
     values = np.asarray(profile, dtype=np.float64)
     if values.ndim != 1 or len(values) < _LEAST or not np.isfinite(values).all():
         raise ValueError(
-            f"profile: expected at least {_LEAST} finite grey values in a row, got shape {values.shape}; sample farther "
-            "across the crack"
+            f"profile: expected at least {_LEAST} finite grey values in a row, got shape {values.shape}; sample "
+            "farther across the crack"
         )
     if not 0 < pixel < math.inf:
         raise ValueError(f"pixel: expected the length of a sample, above 0, got {pixel!r}")
