@@ -142,7 +142,7 @@ def spread_sigma(spread: tuple[float, ...]) -> float:
         return sum(spread)
     x = np.arange(len(spread)) - len(spread) // 2
     shares = np.array(spread)
-    return float(np.sqrt(max(shares @ x**2 - (shares @ x) ** 2, 0)))
+    return math.sqrt(max(float(shares @ x**2 - (shares @ x) ** 2), 0.0))
 
 
 def _binned_spread(spread: tuple[float, ...], factor: int) -> tuple[float, ...]:
