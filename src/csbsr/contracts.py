@@ -21,7 +21,7 @@ class Sample(TypedDict, total=False):
     valid: Tensor  #: (1, H, W) float32 in {0, 1}: 0 where a pixel counts nowhere; missing if all count
     distance: Tensor  #: (1, H, W) float32, the boundary loss's signed distance map of ``mask``
     crack_distance: Tensor  #: (1, H, W) float32, pixels to the nearest crack pixel; only if asked for
-    blur: Tensor  #: (3,) float32: sigma_1, sigma_2 in HR pixels, theta in degrees
+    blur: Tensor  #: (n,) float32: sigma_1, sigma_2 in HR pixels, theta in degrees, and what else the degradation draws
     lr: Tensor  #: (3, h, w), only where the low-resolution image comes from a file
     kernel: Tensor  #: (1, k, k) summing to 1, only where the kernel comes from a file
     name: str  #: path within its split, with forward slashes; unique there
@@ -38,7 +38,7 @@ class Batch(TypedDict, total=False):
     valid: Tensor  #: (B, 1, H, W) in {0, 1}: 0 where a pixel counts in no loss and no metric; missing if all count
     distance: Tensor  #: (B, 1, H, W)
     crack_distance: Tensor  #: (B, 1, H, W)
-    blur: Tensor  #: (B, 3)
+    blur: Tensor  #: (B, n)
     name: list[str]
     index: Tensor  #: (B,) int64
 
@@ -80,10 +80,10 @@ class Degradation(Protocol):
     scale: int
 
     def draw(self, generator: torch.Generator) -> Tensor:
-        """The numbers of one kernel, float32 (3,): see `BlurSampler`."""
+        """The numbers of one image, float32 (n,), of which the first three are as `BlurSampler` gives them."""
 
     def __call__(self, hr: Tensor, blur: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, 3, H, W) and (B, 3) to lr (B, 3, H/s, W/s) and kernel (B, 1, k, k)."""
+        """(B, 3, H, W) and (B, n) to lr (B, 3, H/s, W/s) and kernel (B, 1, k, k)."""
 
 
 class PairSource(Protocol):

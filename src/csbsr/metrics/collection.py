@@ -82,7 +82,8 @@ class CrackMetrics(Metric):
             raise ValueError(f"name: expected no NUL character, got {names}")
         columns: dict[str, float | Tensor] = {"height": output.sr.shape[-2], "width": output.sr.shape[-1]}
         if "blur" in batch:
-            columns |= dict(zip(("sigma_1", "sigma_2", "theta"), batch["blur"].cpu().double().unbind(1), strict=True))
+            blur = batch["blur"][:, :3].cpu().double()  # what else a degradation draws has no column
+            columns |= dict(zip(("sigma_1", "sigma_2", "theta"), blur.unbind(1), strict=True))
         if "positive" in self._fields and output.segmentation is not None:
             columns |= self._segmentation_columns(output.segmentation, batch["mask"], batch.get("valid"))
         if "image" in self.groups:
