@@ -26,6 +26,7 @@ def folder(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.filterwarnings("ignore:Sparse invariant")
 def test_refused_in_one_line(case, folder):
     path = folder / "a\x1b[31mstranger's.ckpt"
     case.make(path)
