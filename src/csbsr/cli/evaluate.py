@@ -29,6 +29,7 @@ from csbsr.report.runcard import run_card
 from csbsr.training.callbacks import Progress, row_of
 from csbsr.training.loggers import log_final
 from csbsr.training.module import CrackModule
+from csbsr.plain import kind_of
 from csbsr.weights import load
 from csbsr.weights.stored import stored_settings
 from csbsr.words import printable
@@ -140,9 +141,11 @@ def settings_of(config: DictConfig, stored: Mapping[str, Any]) -> dict[str, Any]
     settings, used = dict(stored), []
     for key in ("data", "degradation"):
         asked, known = config.get(key) or {}, settings.get(key)
-        if "_target_" in asked or not isinstance(known, Mapping):
+        if "_target_" in asked:
             settings.pop(key, None)
             continue
+        if not isinstance(known, Mapping):
+            raise ValueError(f"{name}: config.{key}: expected a mapping, got {kind_of(known)}; choose {key}=<option>")
         settings[key] = {entry: value for entry, value in known.items() if entry not in asked}
         used.append(key)
     settings = stored_settings(settings, tuple(used), name)
