@@ -55,8 +55,9 @@ def deep(depth):
     return value
 
 
+ENDLESS = {f"l{i}": [f"${{l{i + 1}}}"] * 10 for i in range(20)} | {"l20": 1}
 CASES = [
-    ({"data__name": "${oc.env:SECRET}"}, r"^ckpt: a\\x1b\[2J\.ckpt: data\.name is stored as \$\{oc\.env:SECRET\}, .*give"),
+    ({"data__name": "${oc.env:SECRET}"}, r"^ckpt: a\\x1b\[2J\.ckpt: data\.name is stored as \$\{oc"),
     ({"data__root": "${oc.env:SECRET}/x"}, r"data\.root is stored as"),
     ({"data__root": "${oc.env:CSBSR_DATA,datasets}/../../etc"}, r"data\.root is stored as"),
     ({"data__crop": "${oc.decode:${oc.env:SECRET}}"}, r"data\.crop is stored as"),
@@ -70,7 +71,7 @@ CASES = [
     ({"data__crop": "${data.crop}"}, r"data\.crop refers to itself"),
     ({"data__crop": "${a}", "a": "${b}", "b": "${a}"}, r"refers to itself"),
     ({"data__crop": "${nothing}"}, r"config: refers to nothing, which it does not hold"),
-    ({"data__crop": "${l0}", **{f"l{i}": [f"${{l{i + 1}}}"] * 10 for i in range(20)}, "l20": 1}, r"more than 20000 values"),
+    ({"data__crop": "${l0}"} | ENDLESS, r"more than 20000 values"),
     ({"data__x": deep(30)}, r"nested more than 32 deep|unexpected|x"),
     ({"data__x": deep(60)}, r"nested more than 32 deep"),
     ({"data": [1, 2]}, r"data: expected a mapping"),

@@ -22,6 +22,7 @@ from csbsr.cli.config import literal_paths, run, show_version, unquoted, value_o
 from csbsr.cli.replay import check_sizes
 from csbsr.joint import build
 from csbsr.pages.panel import panel
+from csbsr.plain import kind_of
 from csbsr.report.files import write_evaluation
 from csbsr.report.page import PICTURES, number
 from csbsr.report.pictures import ImagePictures
@@ -29,7 +30,6 @@ from csbsr.report.runcard import run_card
 from csbsr.training.callbacks import Progress, row_of
 from csbsr.training.loggers import log_final
 from csbsr.training.module import CrackModule
-from csbsr.plain import kind_of
 from csbsr.weights import load
 from csbsr.weights.stored import stored_settings
 from csbsr.words import printable
