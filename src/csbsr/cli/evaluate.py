@@ -30,6 +30,7 @@ from csbsr.training.module import CrackModule
 from csbsr.weights import load
 
 log = logging.getLogger("csbsr")
+PUBLISHED = "degradation.padding=zeros"  # weights that come without a configuration are the authors'
 
 
 def main() -> None:
@@ -109,7 +110,11 @@ def card_of(
 
 def with_data_of(config: DictConfig, card: dict[str, Any], scale: int) -> DictConfig:
     """The checkpoint's configuration with what was asked for here in place of its data and degradation."""
-    stored = OmegaConf.create(card["config"]) if "config" in card else compose("train", overrides=[f"scale={scale}"])
+    stored = (
+        OmegaConf.create(card["config"])
+        if "config" in card
+        else compose("train", overrides=[f"scale={scale}", PUBLISHED])
+    )
     OmegaConf.set_struct(stored, False)
     for key in ("data", "degradation"):
         asked = config.get(key)
