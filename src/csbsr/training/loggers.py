@@ -3,50 +3,155 @@
 from __future__ import annotations
 
 import csv
-import warnings
-from collections.abc import Mapping, Sequence
+import io
+import os
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
+from pytorch_lightning.core.saving import save_hparams_to_yaml
 from pytorch_lightning.loggers import CSVLogger, Logger
-from pytorch_lightning.loggers.csv_logs import ExperimentWriter
 from pytorch_lightning.utilities import rank_zero_only
 
+from csbsr.files import partial_name, write_bytes
 from csbsr.report.panel import panel
+from csbsr.training.resuming import ResumePoint
+
+#: The file of a run's curves.
+NAME = "metrics.csv"
+
+
+class CurveFile:
+    """A table that grows by rows and columns and is on the disk at every moment.
+
+    Rows are appended by one write each time; a new column has the file written anew, whole.  It takes the place of
+    Lightning's ``ExperimentWriter``, which deletes the file of an earlier start and rewrites it in place.
+
+    Args:
+        folder: of ``metrics.csv``.
+        keep: which of the rows that are there stay; None keeps all.
+        last: the row that has to be there, if it is given.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        keep: Callable[[Mapping[str, str]], bool] | None = None,
+        last: Mapping[str, float] | None = None,
+    ) -> None:
+        self.path = folder / NAME
+        self.metrics: list[dict[str, Any]] = []  # not yet in the file
+        self.hparams: dict[str, Any] = {}
+        folder.mkdir(parents=True, exist_ok=True)
+        self._columns, rows = _read(self.path) if self.path.is_file() else ([], [])
+        self._started = bool(self._columns)
+        kept = [row for row in rows if keep is None or keep(row)]
+        if last is not None and not any(row["step"] == str(last["step"]) and row.get("train/loss") for row in kept):
+            before = [row for row in kept if int(row["step"]) < last["step"]]  # its validation, if any, comes after it
+            kept = [*before, {key: str(value) for key, value in last.items()}, *kept[len(before) :]]
+        if kept != rows:
+            self._write_anew(kept)
+
+    def log_metrics(self, values: Mapping[str, Any], step: int | None = None) -> None:
+        """Add a row."""
+        row = {key: value.item() if isinstance(value, torch.Tensor) else value for key, value in values.items()}
+        self.metrics.append({**row, "step": len(self.metrics) if step is None else step})
+
+    def log_hparams(self, settings: Mapping[str, Any]) -> None:
+        """Write the settings to ``hparams.yaml``."""
+        self.hparams.update(settings)
+        path = self.path.with_name("hparams.yaml")
+        save_hparams_to_yaml(partial_name(path), self.hparams)
+        partial_name(path).replace(path)
+
+    def save(self) -> None:
+        """Bring the new rows into the file.
+
+        Raises:
+            OSError: they cannot be written, or the file has been removed; what stood in it stays.
+        """
+        if not self.metrics:
+            return
+        columns = sorted({*self._columns, *(key for row in self.metrics for key in row)})
+        if columns != self._columns:
+            earlier = _read(self.path)[1] if self._started else []
+            self._columns = columns
+            self._write_anew([*earlier, *self.metrics])
+        else:
+            with self.path.open("r+b") as file:
+                end = file.seek(0, os.SEEK_END)
+                try:
+                    file.write(self._text(self.metrics))
+                    file.flush()
+                except OSError:
+                    file.truncate(end)
+                    raise
+        self.metrics = []
+
+    def sync(self) -> None:
+        """Have all rows on the disk."""
+        self.save()
+        if self._started:
+            with self.path.open("rb") as file:
+                os.fsync(file.fileno())
+
+    def _write_anew(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        self._columns = sorted({*self._columns, *(key for row in rows for key in row)})
+        write_bytes(self.path, ",".join(self._columns).encode() + b"\r\n" + self._text(rows))
+        self._started = True
+
+    def _text(self, rows: Sequence[Mapping[str, Any]]) -> bytes:
+        text = io.StringIO(newline="")
+        csv.DictWriter(text, self._columns).writerows(rows)
+        return text.getvalue().encode()
+
+
+def _read(path: Path) -> tuple[list[str], list[dict[str, str]]]:
+    """Columns and rows of a table; a last line that a full disk cut off is left out."""
+    with path.open(newline="", encoding="utf-8") as file:
+        text = file.read()
+    reader = csv.DictReader(io.StringIO(text[: text.rfind("\n") + 1], newline=""))
+    rows = list(reader)
+    return list(reader.fieldnames or []), rows
 
 
 class ContinuedCSVLogger(CSVLogger):
     """Writes ``<save_dir>/metrics.csv``; rows of an earlier part of the same run stay.
 
-    Lightning's own logger deletes the file of an earlier start.  Rows from ``first_step`` on were written by a start
-    that went further than the checkpoint from which the run goes on, and are dropped.
-
     Args:
         save_dir: folder of ``metrics.csv``.
-        first_step: the first step (0-based) of this start; None keeps every row.
         flush_logs_every_n_steps: how often rows reach the file.
     """
 
-    def __init__(self, save_dir: str, first_step: int | None = None, flush_logs_every_n_steps: int = 50) -> None:
+    def __init__(self, save_dir: str, flush_logs_every_n_steps: int = 50) -> None:
         super().__init__(save_dir, name="", version="", flush_logs_every_n_steps=flush_logs_every_n_steps)
-        self.first_step = first_step
+        self._point: ResumePoint | None = None
+
+    def go_on_from(self, point: ResumePoint) -> None:
+        """Drop what a start that went further than the checkpoint has written, and its unfinished validation."""
+        self._point = point
 
     @property
-    def experiment(self) -> ExperimentWriter:
-        """The writer, holding the earlier rows."""
+    def experiment(self) -> CurveFile:
+        """The table, which only the first process writes."""
         if self._experiment is None and rank_zero_only.rank == 0:
-            path = Path(self.log_dir) / ExperimentWriter.NAME_METRICS_FILE
-            rows = []
-            if path.is_file():
-                with path.open(newline="") as file:
-                    rows = list(csv.DictReader(file))
-                path.unlink()
-            with warnings.catch_warnings():  # that the folder is not empty: it is the run's
-                warnings.simplefilter("ignore")
-                writer = super().experiment
-            writer.metrics = [row for row in rows if self.first_step is None or int(row["step"]) < self.first_step]
+            keep = None if self._point is None else self._belongs
+            self._experiment = CurveFile(Path(self.log_dir), keep, self._point and self._point.row)
         return super().experiment
+
+    def _belongs(self, row: Mapping[str, str]) -> bool:
+        step = int(row["step"])
+        if step >= self._point.step:
+            return False
+        validated = any(value for key, value in row.items() if key.startswith("val/"))
+        return not (validated and self._point.unvalidated and step == self._point.step - 1)
+
+    @rank_zero_only
+    def sync(self) -> None:
+        """Have all rows on the disk."""
+        self.experiment.sync()
 
 
 def log_final(

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +21,13 @@ from csbsr.files import disk_trouble, keep_as, whole
 from csbsr.reference import read_checkpoint
 from csbsr.seal import SealingWriter
 from csbsr.training.module import CrackModule, NonFiniteLoss
-from csbsr.training.resuming import ValidatingFitLoop
+from csbsr.training.resuming import STATE, ResumePoint, ValidatingFitLoop
 from csbsr.training.stops import Stopped, agreed
 
 log = logging.getLogger("csbsr")
 
 #: The checkpoint before last.ckpt, beside it.
 PREVIOUS = "previous.ckpt"
-_STATE = "SaveLast"  # the entry of SaveLast among a checkpoint's callbacks
 
 
 class SealedFiles(CheckpointIO):
@@ -61,39 +58,6 @@ class SealedFiles(CheckpointIO):
     def remove_checkpoint(self, path: str | Path) -> None:
         """Remove a checkpoint."""
         Path(path).unlink(missing_ok=True)
-
-
-@dataclass(frozen=True)
-class ResumePoint:
-    """What a checkpoint knows beyond weights and progress.
-
-    Attributes:
-        step: number of updates behind it.
-        unvalidated: a validation belongs to this step and was not finished.
-        row: the curves' row of the last update, if there is one; written after the checkpoint, it may be missing.
-        validation: the metrics of the last finished validation.
-    """
-
-    step: int = 0
-    unvalidated: bool = False
-    row: Mapping[str, float] | None = None
-    validation: Mapping[str, float] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, checkpoint: Mapping[str, Any]) -> ResumePoint:
-        """The point at which ``checkpoint`` was written; of an older version's, its step."""
-        known = checkpoint.get("callbacks", {}).get(_STATE, {})
-        return cls(
-            int(checkpoint["global_step"]),
-            bool(known.get("unvalidated", False)),
-            known.get("row"),
-            dict(known.get("validation", {})),
-        )
-
-    def entry(self) -> dict[str, Any]:
-        """The same as plain values, for a checkpoint."""
-        row = None if self.row is None else dict(self.row)
-        return {"unvalidated": self.unvalidated, "row": row, "validation": dict(self.validation)}
 
 
 class SaveLast(Checkpoint):
@@ -184,7 +148,7 @@ class SaveLast(Checkpoint):
         if self._loops is not None and trainer.state.fn == "fit":
             checkpoint["loops"]["fit_loop"] = self._loops
             checkpoint.update(self._data)
-        checkpoint["callbacks"][_STATE] = self.point.entry()
+        checkpoint["callbacks"][STATE] = self.point.entry()
 
     def on_load_checkpoint(self, trainer: pl.Trainer, pl_module: CrackModule, checkpoint: dict[str, Any]) -> None:
         """Go on from there."""
