@@ -13,7 +13,7 @@ from pytorch_lightning.strategies import DDPStrategy, SingleDeviceStrategy
 from torch.nn.parallel import DistributedDataParallel
 
 from csbsr.files import whole
-from csbsr.report.panel import panel
+from csbsr.pages.panel import panel
 from csbsr.training.module import CrackModule
 
 
@@ -92,7 +92,7 @@ class Panels(Callback):
 
 
 def row_of(output: Any, batch: Any, i: int) -> dict[str, Any]:
-    """Arrays of image ``i`` of a batch, as `csbsr.report.panel.panel` takes them."""
+    """Arrays of image ``i`` of a batch, as `csbsr.pages.panel.panel` takes them."""
 
     def array(tensor: Any) -> Any:
         return None if tensor is None else tensor[i].detach().float().cpu().numpy()

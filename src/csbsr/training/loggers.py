@@ -16,7 +16,7 @@ from pytorch_lightning.loggers import CSVLogger, Logger
 from pytorch_lightning.utilities import rank_zero_only
 
 from csbsr.files import partial_name, write_bytes
-from csbsr.report.panel import panel
+from csbsr.pages.panel import panel
 from csbsr.training.resuming import ResumePoint
 
 #: The file of a run's curves.
@@ -130,7 +130,7 @@ class ContinuedCSVLogger(CSVLogger):
         self._point: ResumePoint | None = None
 
     def go_on_from(self, point: ResumePoint) -> None:
-        """Drop what a start that went further than the checkpoint has written, and its unfinished validation."""
+        """Drop the rows that an earlier start wrote beyond this point, and those of an unfinished validation."""
         self._point = point
 
     @property
@@ -166,7 +166,7 @@ def log_final(
         loggers: of the trainer.
         stage: first part of the names, "test" or "val".
         table: per metric its name, value and definition.
-        images: rows of `csbsr.report.panel.panel`; none for no panel.
+        images: rows of `csbsr.pages.panel.panel`; none for no panel.
     """
     picture = panel(images) if images else None
     for logger in loggers:

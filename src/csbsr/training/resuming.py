@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from pytorch_lightning.loops.fit_loop import _FitLoop
 
+from csbsr.weights import read_checkpoint
+
+log = logging.getLogger("csbsr")
+
+#: The checkpoint with which a run goes on, and the one before it.
+LAST, PREVIOUS = "last.ckpt", "previous.ckpt"
 #: The entry of `ResumePoint` among the callbacks of a checkpoint.
 STATE = "SaveLast"
 
@@ -46,20 +54,37 @@ class ResumePoint:
         return {"unvalidated": self.unvalidated, "row": row, "validation": dict(self.validation)}
 
 
+def read_sound(path: Path) -> tuple[Path, dict[str, Any]]:
+    """A checkpoint with its path; where ``last.ckpt`` is damaged or gone, the one before it, with a warning.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: the file is damaged, or no checkpoint.
+    """
+    try:
+        return path, read_checkpoint(path)
+    except (ValueError, FileNotFoundError) as error:
+        previous = path.with_name(PREVIOUS)
+        if path.name != LAST or not previous.is_file():
+            raise
+        checkpoint = read_checkpoint(previous)
+        log.warning("%s\nwarning: going on from %s instead", error, previous)
+        return previous, checkpoint
+
+
 class ValidatingFitLoop(_FitLoop):
     """Lightning's fit loop; a run that goes on begins with the validation that belongs to its step, if it is missing.
 
     Lightning takes a validation that was begun for done, and a run whose last step is done for finished.
     """
 
-    _missing: Callable[[], bool] = staticmethod(lambda: False)
+    _missing: Callable[[], bool]
 
     @classmethod
     def instead_of(cls, loop: _FitLoop, missing: Callable[[], bool]) -> ValidatingFitLoop:
-        """A loop with the limits of ``loop``; ``missing`` says, once a checkpoint is read, whether to validate."""
-        new = cls(loop.trainer, loop.min_epochs, loop.max_epochs)
-        new.epoch_loop = loop.epoch_loop
-        new._missing = missing
+        """``loop`` as one of these; ``missing`` says, once a checkpoint is read, whether to validate."""
+        new = cls.__new__(cls)
+        new.__dict__.update(loop.__dict__, _missing=missing)
         return new
 
     def run(self) -> None:

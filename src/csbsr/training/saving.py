@@ -18,16 +18,13 @@ from lightning_fabric.plugins import CheckpointIO
 from pytorch_lightning.callbacks import Checkpoint, ModelCheckpoint
 
 from csbsr.files import disk_trouble, keep_as, whole
-from csbsr.reference import read_checkpoint
 from csbsr.seal import SealingWriter
 from csbsr.training.module import CrackModule, NonFiniteLoss
-from csbsr.training.resuming import STATE, ResumePoint, ValidatingFitLoop
+from csbsr.training.resuming import LAST, PREVIOUS, STATE, ResumePoint, ValidatingFitLoop
 from csbsr.training.stops import Stopped, agreed
+from csbsr.weights import read_checkpoint
 
 log = logging.getLogger("csbsr")
-
-#: The checkpoint before last.ckpt, beside it.
-PREVIOUS = "previous.ckpt"
 
 
 class SealedFiles(CheckpointIO):
@@ -79,7 +76,7 @@ class SaveLast(Checkpoint):
                 "save_every_minutes and callbacks.last.every_n_steps: expected numbers above 0, "
                 f"got {every_minutes} and {every_n_steps}; save_every_minutes=null counts updates only"
             )
-        self.path = Path(folder) / "last.ckpt"
+        self.path = Path(folder) / LAST
         self.every_n_steps = every_n_steps
         self.every_minutes = every_minutes
         self.point = ResumePoint()
