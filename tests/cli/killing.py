@@ -24,7 +24,7 @@ WORDS = [
     "width.sr=0.0625", "width.segmentor=0.0625", "stages=2", "data.crop=32", "data.batch_size=2", "data.num_workers=0",
     "trainer.accelerator=cpu", "trainer.log_every_n_steps=1", "optimizer.lr=1e-3", "callbacks=ema",
     "callbacks.progress=null", "+trainer.enable_progress_bar=false", "phases=quick", "scheduler=cosine",
-    "data.train_images=20", "data.test_images=2", "data.size=[40,48]", "data.cache=none",
+    "data.train_images=10", "data.test_images=2", "data.size=[40,48]", "data.cache=none",
     "data.validation_fraction=0.2",
     "phases.phases.sr_true_kernel.fraction=0.25", "phases.phases.kernel.fraction=0.125",
     "phases.phases.sr.fraction=0.125", "steps=8", "trainer.val_check_interval=2", "callbacks.last.every_n_steps=3",
@@ -169,7 +169,7 @@ def _compared(one: Any, other: Any, place: str = "") -> list[str]:
     if isinstance(one, dict):
         if not isinstance(other, dict) or one.keys() != other.keys():
             return [f"{place}: {list(one)} != {list(other) if isinstance(other, dict) else other}"]
-        skipped = {"overrides", "output", "config", *TIMES}
+        skipped = {"overrides", "output", "config", "cluster", *TIMES}
         return [line for key in one.keys() - skipped for line in _compared(one[key], other[key], f"{place}/{key}")]
     if isinstance(one, (list, tuple)):
         if type(one) is not type(other) or len(one) != len(other):

@@ -13,6 +13,7 @@ from typing import Any
 
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, flag_override
+from pytorch_lightning.utilities import rank_zero_only
 
 from csbsr.cli.config import quoted, value_of
 
@@ -80,6 +81,8 @@ class OwnFolder(Callback):
         self._claim(config, "sweep")
 
     def _claim(self, config: DictConfig, kind: str) -> None:
+        if rank_zero_only.rank:  # a further process of the run that the first one claims the folder for
+            return
         try:
             folder = Path(config.hydra[kind].dir)
             words = [*config.hydra.overrides.task, *config.hydra.overrides.hydra]

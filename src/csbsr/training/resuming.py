@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pytorch_lightning.loops.fit_loop import _FitLoop
+from pytorch_lightning.loops.progress import _BatchProgress
 
 from csbsr.weights import read_checkpoint
 
@@ -92,11 +92,27 @@ class ValidatingFitLoop(_FitLoop):
         self.setup_data()
         if self._missing():
             validation = self.epoch_loop.val_loop
-            progress = deepcopy(validation.batch_progress)
             validation.restarting = False
             self.trainer.validating = True
             validation.run()
             self.trainer.training = True
-            validation.batch_progress = progress  # as in a checkpoint before the validation: Lightning counts it later
+            validation.batch_progress = _BatchProgress()  # Lightning counts it when it comes to this step
             validation.restarting = self.restarting
         super().run()
+
+    def reset(self) -> None:
+        """Go on after the last batch of an epoch in the next one, as if there had been no stop."""
+        epoch = self.epoch_progress.current.ready
+        super().reset()
+        loop = self.epoch_loop
+        if self.restarting and loop.restarted_on_train_batch_end and loop.batch_progress.is_last_batch:
+            for count in (self.epoch_progress.total, self.epoch_progress.current):
+                count.ready = count.started = count.processed = count.completed = epoch
+            self.reset_restart_stage()
+
+
+def progress_of(loop: _FitLoop) -> dict[str, Any]:
+    """What a checkpoint keeps of the progress of ``loop`` right after an update; nothing of its validations."""
+    state: dict[str, Any] = loop.state_dict()
+    state["epoch_loop.val_loop.batch_progress"] = _BatchProgress().state_dict()
+    return state

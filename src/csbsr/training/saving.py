@@ -20,7 +20,7 @@ from pytorch_lightning.callbacks import Checkpoint, ModelCheckpoint
 from csbsr.files import disk_trouble, keep_as, whole
 from csbsr.seal import SealingWriter
 from csbsr.training.module import CrackModule, NonFiniteLoss
-from csbsr.training.resuming import LAST, PREVIOUS, STATE, ResumePoint, ValidatingFitLoop
+from csbsr.training.resuming import LAST, PREVIOUS, STATE, ResumePoint, ValidatingFitLoop, progress_of
 from csbsr.training.stops import Stopped, agreed
 from csbsr.weights import read_checkpoint
 
@@ -164,7 +164,7 @@ class SaveLast(Checkpoint):
             row = {**logged, "epoch": trainer.current_epoch, "step": loop._batches_that_stepped}
         follows = loop._should_check_val_fx(trainer.fit_loop._data_fetcher) and sum(loop.val_loop.max_batches) > 0
         self.point = ResumePoint(trainer.global_step, follows, row, self.point.validation)
-        self._loops = trainer.fit_loop.state_dict()
+        self._loops = progress_of(trainer.fit_loop)
         if trainer.datamodule is not None and (state := trainer.datamodule.state_dict()):
             self._data = {type(trainer.datamodule).__qualname__: state}
         if not self._statistics:
