@@ -53,7 +53,8 @@ def continued(arguments: list[str]) -> list[str]:
     ckpt = value_of(arguments, "ckpt")
     if ckpt in (None, "null", ""):
         return arguments
-    path, checkpoint = read_sound(newest_checkpoint() if ckpt == "last" else Path(ckpt))
+    path = newest_checkpoint() if ckpt == "last" else Path(ckpt)
+    path, checkpoint = read_sound(path, lambda text: print(text, file=sys.stderr))  # nothing is logged yet
     described = card(checkpoint)
     if "overrides" not in described:
         raise ValueError(f"ckpt: {path} was not written by csbsr-train; to start from its weights use init={path}")

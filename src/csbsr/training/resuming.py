@@ -54,7 +54,7 @@ class ResumePoint:
         return {"unvalidated": self.unvalidated, "row": row, "validation": dict(self.validation)}
 
 
-def read_sound(path: Path) -> tuple[Path, dict[str, Any]]:
+def read_sound(path: Path, warn: Callable[[str], object] = log.warning) -> tuple[Path, dict[str, Any]]:
     """A checkpoint with its path; where ``last.ckpt`` is damaged or gone, the one before it, with a warning.
 
     Raises:
@@ -68,7 +68,7 @@ def read_sound(path: Path) -> tuple[Path, dict[str, Any]]:
         if path.name != LAST or not previous.is_file():
             raise
         checkpoint = read_checkpoint(previous)
-        log.warning("%s\nwarning: going on from %s instead", error, previous)
+        warn(f"{error}\nwarning: going on from {previous} instead")
         return previous, checkpoint
 
 

@@ -28,15 +28,15 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"ckpt: no file {path}; expected a checkpoint (.ckpt) or released weights (.pth)")
-    try:
-        with path.open("rb") as file:
-            check_seal(file, str(path))
+    with path.open("rb") as file:
+        check_seal(file, f"ckpt: {path}")
+        try:
             checkpoint = torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise ValueError(
-            f"ckpt: {path} cannot be read as a checkpoint ({type(error).__name__}: {str(error).splitlines()[0]}); "
-            "expected a file written by csbsr-train or released weights"
-        ) from error
+        except Exception as error:
+            raise ValueError(
+                f"ckpt: {path} cannot be read as a checkpoint ({type(error).__name__}: {str(error).splitlines()[0]}); "
+                "expected a file written by csbsr-train or released weights"
+            ) from error
     if not isinstance(checkpoint, dict):
         raise ValueError(f"ckpt: {path} holds {type(checkpoint).__name__}, expected a checkpoint of csbsr-train")
     return checkpoint
