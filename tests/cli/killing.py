@@ -39,7 +39,7 @@ def moments() -> dict[str, tuple[Any, str, str, int]]:
     """Where an aimed kill can hit: object, method, "before", "after" or "within" the call, and which call."""
     from csbsr import files, seal
     from csbsr.cli import build, folders, train
-    from csbsr.training import callbacks, loggers, module, saving
+    from csbsr.training import callbacks, curves, module, saving
 
     step, epoch_end = "training_step", "on_validation_epoch_end"
     return {
@@ -47,10 +47,10 @@ def moments() -> dict[str, tuple[Any, str, str, int]]:
         "building": (build, "build_data", "before", 1),
         "before the first step": (module.CrackModule, step, "before", 1),
         "fitted begins": (train, "fitted", "before", 1),
-        "curves opened": (loggers.CurveFile, "__init__", "after", 1),
-        "first row": (loggers.CurveFile, "_write_anew", "before", 1),
-        "first row written": (loggers.CurveFile, "_write_anew", "after", 1),
-        "columns of the validation": (loggers.CurveFile, "_write_anew", "before", 2),
+        "curves opened": (curves.CurveFile, "__init__", "after", 1),
+        "first row": (curves.CurveFile, "_write_anew", "before", 1),
+        "first row written": (curves.CurveFile, "_write_anew", "after", 1),
+        "columns of the validation": (curves.CurveFile, "_write_anew", "before", 2),
         "in a step": (module.CrackModule, step, "after", 5),
         "at a border of phases": (callbacks.PhaseControl, "on_train_batch_start", "after", 4),
         "first save, first bytes": (seal.SealingWriter, "write", "after", 1),

@@ -13,7 +13,9 @@ _MODULES = {
     "DegradedPairs": "degraded",
     "FolderPairs": "folder",
     "Problem": "checks",
+    "SurfaceFolder": "world",
     "SyntheticPairs": "synthetic",
+    "WorldPairs": "world",
     "check": "checks",
     "degrade_batch": "datamodule",
     "degraded_data": "factories",
@@ -28,6 +30,10 @@ _MODULES = {
     "synthetic_data": "factories",
 }
 __all__ = list(_MODULES)
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]
 
 
 def __getattr__(name: str) -> Any:

@@ -19,7 +19,7 @@ from pytorch_lightning.callbacks import Checkpoint, ModelCheckpoint
 
 from csbsr.files import disk_trouble, keep_as, whole
 from csbsr.seal import SealingWriter
-from csbsr.training.module import CrackModule, NonFiniteLoss
+from csbsr.training.module import NonFiniteLoss
 from csbsr.training.resuming import LAST, PREVIOUS, STATE, ResumePoint, ValidatingFitLoop, progress_of
 from csbsr.training.stops import Stopped, agreed
 from csbsr.weights import read_checkpoint
@@ -86,16 +86,16 @@ class SaveLast(Checkpoint):
         self._data: dict[str, Any] = {}  # state of the data at `point`
         self._statistics: list[tuple[torch.Tensor, torch.Tensor]] = []  # running statistics, and as they were there
 
-    def setup(self, trainer: pl.Trainer, pl_module: CrackModule, stage: str) -> None:
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Let a run that goes on begin with the validation that a stop cut off."""
         if stage == "fit":
             trainer.fit_loop = ValidatingFitLoop.instead_of(trainer.fit_loop, lambda: self.point.unvalidated)
 
-    def on_train_start(self, trainer: pl.Trainer, pl_module: CrackModule) -> None:
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Start the clock."""
         self._saved_at = time.monotonic()
 
-    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: CrackModule, *_: Any) -> None:
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
         """Note where the run stands, and save on schedule; before weight averaging replaces the weights at the end."""
         step = trainer.global_step
         if step == self.point.step:  # gradients are being accumulated
@@ -105,19 +105,19 @@ class SaveLast(Checkpoint):
         if agreed(trainer, late) or step % self.every_n_steps == 0 or step >= trainer.max_steps > 0:
             self._save(trainer)
 
-    def on_validation_start(self, trainer: pl.Trainer, pl_module: CrackModule) -> None:
+    def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Save what a stop in the middle of the validation would lose."""
         if self._fits(trainer) and trainer.global_step != self._saved_step:
             self._save(trainer)
 
-    def on_validation_end(self, trainer: pl.Trainer, pl_module: CrackModule) -> None:
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Save with the threshold that this validation recommends."""
         if self._fits(trainer):
             values = {key: float(value) for key, value in trainer.callback_metrics.items() if key.startswith("val/")}
             self.point = ResumePoint(trainer.global_step, False, self.point.row, values)
             self._save(trainer)
 
-    def on_exception(self, trainer: pl.Trainer, pl_module: CrackModule, exception: BaseException) -> None:
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
         """Save where an interrupted run can go on; an unsound state goes to its own file."""
         step = trainer.global_step
         if trainer.state.fn != "fit":
@@ -140,14 +140,18 @@ class SaveLast(Checkpoint):
                 if not isinstance(exception, Stopped) and trainer.is_global_zero:
                     log.info("saved step %d in %s", step, self.path)
 
-    def on_save_checkpoint(self, trainer: pl.Trainer, pl_module: CrackModule, checkpoint: dict[str, Any]) -> None:
+    def on_save_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
         """Give each checkpoint of the run the form that it has right after an update."""
         if self._loops is not None and trainer.state.fn == "fit":
             checkpoint["loops"]["fit_loop"] = self._loops
             checkpoint.update(self._data)
         checkpoint["callbacks"][STATE] = self.point.entry()
 
-    def on_load_checkpoint(self, trainer: pl.Trainer, pl_module: CrackModule, checkpoint: dict[str, Any]) -> None:
+    def on_load_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
         """Go on from there."""
         self.point = ResumePoint.of(checkpoint)
         self._saved_step = self.point.step
@@ -156,7 +160,7 @@ class SaveLast(Checkpoint):
     def _fits(self, trainer: pl.Trainer) -> bool:
         return trainer.state.fn == "fit" and not trainer.sanity_checking and trainer.global_step > 0
 
-    def _note(self, trainer: pl.Trainer, pl_module: CrackModule) -> None:
+    def _note(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         loop = trainer.fit_loop.epoch_loop
         row = None
         if trainer._logger_connector.should_update_logs:  # Lightning logs it after this hook

@@ -69,7 +69,8 @@ def load_reference(source: str | Path | Mapping[str, Tensor], scale: int | None 
 
 def _read(source: str | Path | Mapping[str, Tensor]) -> tuple[dict[str, Tensor], str]:
     if isinstance(source, Mapping):
-        state, origin = source, "state dict"
+        state: object = source
+        origin = "state dict"
     else:
         path = Path(source)
         if path.is_dir():
@@ -92,8 +93,8 @@ def _read(source: str | Path | Mapping[str, Tensor]) -> tuple[dict[str, Tensor],
                 "expected a state dict written by torch.save"
             ) from error
         for key in ("model", "state_dict", "model_state_dict"):
-            if isinstance(state, Mapping) and isinstance(state.get(key), Mapping):
-                state = state[key]
+            if isinstance(state, Mapping) and isinstance(inner := state.get(key), Mapping):
+                state = inner
     if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
         raise ValueError(f"{origin}: expected a state dict of tensors, got {type(state).__name__} of other values")
     return {name.removeprefix("module."): value for name, value in state.items()}, origin

@@ -30,12 +30,12 @@ def draw_cracks(rng: np.random.Generator, size: tuple[int, int], courses: Course
     """
     kind = rng.random()
     if courses is not None and kind < 0.45:
-        return _with_branches(rng, *_stairs(rng, size, courses), depth=1)
+        return _with_branches(rng, *stairs(rng, size, courses), depth=1)
     if kind > 0.92:
-        return _network(rng, size)
+        return network(rng, size)
     paths: list[Path] = []
     for _ in range(1 if kind < 0.75 else 2):
-        points = _wander(rng, *_start(rng, size), length=rng.uniform(0.5, 1.5) * max(size))
+        points = _wander(rng, *starting_point(rng, size), length=rng.uniform(0.5, 1.5) * max(size))
         width = float(np.clip(rng.lognormal(np.log(2.6), 0.5), 1.2, 6.5))
         paths += _with_branches(rng, points, width, depth=2)
     return paths
@@ -66,7 +66,7 @@ def coverage(paths: list[Path], size: tuple[int, int]) -> np.ndarray:
     return cv2.resize(canvas, (width, height), interpolation=cv2.INTER_AREA).astype(np.float32) / np.float32(255)
 
 
-def _start(rng: np.random.Generator, size: tuple[int, int]) -> tuple[np.ndarray, float]:
+def starting_point(rng: np.random.Generator, size: tuple[int, int]) -> tuple[np.ndarray, float]:
     """Where a crack begins, on the border or anywhere, and the direction in which it sets out for the inner part."""
     height, width = size
     extent = np.array([width, height])
@@ -117,20 +117,20 @@ def _with_branches(rng: np.random.Generator, points: np.ndarray, width: float, d
     return paths
 
 
-def _stairs(rng: np.random.Generator, size: tuple[int, int], courses: Courses) -> tuple[np.ndarray, float]:
+def stairs(rng: np.random.Generator, size: tuple[int, int], courses: Courses) -> tuple[np.ndarray, float]:
     """Points and width of a crack that steps down a wall: along bed joints, then through head joints or bricks."""
     direction = int(rng.choice([-1, 1]))
     x, row = rng.uniform(0.05, 0.95) * size[1], 0
-    corners = []
+    steps: list[tuple[float, float]] = []
     while (row - 1) * courses.height + courses.top < size[0] + courses.height:
         offset = courses.left + (row % 2) * courses.length / 2
         joint = round((x + direction * courses.length / 2 + offset) / courses.length) * courses.length - offset
         if rng.random() < 0.25:  # through the brick instead of beside it
             joint += rng.uniform(-0.3, 0.3) * courses.length
         y = (row - 1) * courses.height + courses.top
-        corners += [(joint, y), (joint + rng.normal(0, 1.0), y + courses.height)]
+        steps += [(joint, y), (joint + rng.normal(0, 1.0), y + courses.height)]
         x, row = joint, row + 1
-    corners = np.array(corners)[int(rng.integers(0, 2)) :]
+    corners = np.array(steps)[int(rng.integers(0, 2)) :]
     if rng.random() < 0.5:
         corners = corners[: max(3, int(len(corners) * rng.uniform(0.5, 0.9)))]
     run = np.concatenate([[0], np.cumsum(np.hypot(*np.diff(corners, axis=0).T))])
@@ -140,7 +140,7 @@ def _stairs(rng: np.random.Generator, size: tuple[int, int], courses: Courses) -
     return points, float(rng.uniform(1.6, 5.0))
 
 
-def _network(rng: np.random.Generator, size: tuple[int, int]) -> list[Path]:
+def network(rng: np.random.Generator, size: tuple[int, int]) -> list[Path]:
     """Map cracking: trembling edges of the Voronoi cells of scattered points."""
     height, width = size
     spacing = rng.uniform(0.22, 0.4) * min(size)
