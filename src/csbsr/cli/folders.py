@@ -81,7 +81,7 @@ class OwnFolder(Callback):
         self._claim(config, "sweep")
 
     def _claim(self, config: DictConfig, kind: str) -> None:
-        if rank_zero_only.rank:  # a further process of the run that the first one claims the folder for
+        if getattr(rank_zero_only, "rank", 0):  # a further process of the run that the first one claims the folder for
             return
         try:
             folder = Path(config.hydra[kind].dir)

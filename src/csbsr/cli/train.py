@@ -179,7 +179,9 @@ def how_to_go_on(folder: Path) -> str:
 
 def farewell(stop: Stopped, folder: Path) -> int:
     """Say how a stopped run goes on, or put the job back into Slurm's queue; what to exit with."""
-    if rank_zero_only.rank:  # what the first process exits with is what counts; Lightning kills it if another fails
+    if getattr(
+        rank_zero_only, "rank", 0
+    ):  # what the first process exits with is what counts; Lightning kills it if another fails
         return 0
     if not holds_run(folder):
         log.info("%s before the first step; nothing to save", stop)

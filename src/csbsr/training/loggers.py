@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger, WandbLogger
@@ -35,7 +35,7 @@ class ContinuedCSVLogger(CSVLogger):
     def experiment(self) -> CurveFile:
         """The table, which only the first process writes."""
         if self._experiment is None and getattr(rank_zero_only, "rank", 0) == 0:
-            self._experiment = CurveFile(Path(self.log_dir), self._point)
+            self._experiment = cast(Any, CurveFile(Path(self.log_dir), self._point))
         return super().experiment
 
     @rank_zero_only

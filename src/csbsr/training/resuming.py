@@ -6,10 +6,11 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+from pytorch_lightning.loops.fetchers import _DataFetcher
 from pytorch_lightning.loops.fit_loop import _FitLoop
-from pytorch_lightning.loops.progress import _BatchProgress
+from pytorch_lightning.loops.progress import _BatchProgress, _ProcessedTracker
 
 from csbsr.weights import read_checkpoint
 
@@ -106,9 +107,17 @@ class ValidatingFitLoop(_FitLoop):
         super().reset()
         loop = self.epoch_loop
         if self.restarting and loop.restarted_on_train_batch_end and loop.batch_progress.is_last_batch:
-            for count in (self.epoch_progress.total, self.epoch_progress.current):
+            for count in cast(tuple[_ProcessedTracker, ...], (self.epoch_progress.total, self.epoch_progress.current)):
                 count.ready = count.started = count.processed = count.completed = epoch
             self.reset_restart_stage()
+
+
+def validation_follows(loop: _FitLoop) -> bool:
+    """Whether a validation belongs to the update that has just been made."""
+    epoch = loop.epoch_loop
+    return (
+        bool(epoch._should_check_val_fx(cast(_DataFetcher, loop._data_fetcher))) and sum(epoch.val_loop.max_batches) > 0
+    )
 
 
 def progress_of(loop: _FitLoop) -> dict[str, Any]:

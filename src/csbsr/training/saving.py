@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 import pytorch_lightning as pl
 import torch
@@ -20,7 +20,15 @@ from pytorch_lightning.callbacks import Checkpoint, ModelCheckpoint
 from csbsr.files import disk_trouble, keep_as, whole
 from csbsr.seal import SealingWriter
 from csbsr.training.module import NonFiniteLoss
-from csbsr.training.resuming import LAST, PREVIOUS, STATE, ResumePoint, ValidatingFitLoop, progress_of
+from csbsr.training.resuming import (
+    LAST,
+    PREVIOUS,
+    STATE,
+    ResumePoint,
+    ValidatingFitLoop,
+    progress_of,
+    validation_follows,
+)
 from csbsr.training.stops import Stopped, agreed
 from csbsr.weights import read_checkpoint
 
@@ -39,7 +47,7 @@ class SealedFiles(CheckpointIO):
         with whole(path) as file:
             writer = SealingWriter(file)
             try:
-                torch.save(checkpoint, writer)
+                torch.save(checkpoint, cast(IO[bytes], writer))
             except Exception:
                 if writer.error is not None:
                     raise writer.error from None
@@ -166,11 +174,12 @@ class SaveLast(Checkpoint):
         if trainer._logger_connector.should_update_logs:  # Lightning logs it after this hook
             logged = {key: float(value) for key, value in trainer._logger_connector.metrics["log"].items()}
             row = {**logged, "epoch": trainer.current_epoch, "step": loop._batches_that_stepped}
-        follows = loop._should_check_val_fx(trainer.fit_loop._data_fetcher) and sum(loop.val_loop.max_batches) > 0
+        follows = validation_follows(trainer.fit_loop)
         self.point = ResumePoint(trainer.global_step, follows, row, self.point.validation)
         self._loops = progress_of(trainer.fit_loop)
-        if trainer.datamodule is not None and (state := trainer.datamodule.state_dict()):
-            self._data = {type(trainer.datamodule).__qualname__: state}
+        data: pl.LightningDataModule | None = getattr(trainer, "datamodule", None)
+        if data is not None and (state := data.state_dict()):
+            self._data = {type(data).__qualname__: state}
         if not self._statistics:
             self._statistics = [(buffer, buffer.clone()) for buffer in pl_module.buffers()]
         with torch.no_grad():

@@ -12,6 +12,8 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Checkpoint
 
+from csbsr.training.resuming import validation_follows
+
 #: Signals that ask a run to stop: of a terminal, of schedulers, containers and ``timeout``, of a closed connection.
 SIGNALS = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2") if hasattr(signal, name)
@@ -95,8 +97,7 @@ class StopTraining(Checkpoint):
         """Stop after the update, unless that was the last thing to do."""
         loop = trainer.fit_loop
         if not loop._should_accumulate():
-            follows = loop.epoch_loop._should_check_val_fx(loop._data_fetcher)
-            self._stop_if_asked(trainer, follows or trainer.global_step < trainer.max_steps)
+            self._stop_if_asked(trainer, validation_follows(loop) or trainer.global_step < trainer.max_steps)
 
     def on_validation_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
         """Stop within a validation: the run was saved before it, and validates when it goes on."""
