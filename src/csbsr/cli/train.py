@@ -19,8 +19,9 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from csbsr.build import TRUSTED, build
 from csbsr.cli import build as make
-from csbsr.cli.config import literal_paths, merged, names_code, quoted, run, show_version, value_of, without
+from csbsr.cli.config import literal_paths, merged, quoted, run, show_version, value_of, without
 from csbsr.cli.folders import claimed, claims
+from csbsr.cli.replay import check_stored
 from csbsr.cli.sweep import holds_run, left_behind
 from csbsr.files import remove_partial, write_text
 from csbsr.metrics.definitions import definitions
@@ -31,9 +32,13 @@ from csbsr.training.module import CrackModule, NonFiniteLoss
 from csbsr.training.resuming import LAST, PREVIOUS, ResumePoint, read_sound
 from csbsr.training.stops import Stopped, Stops, StopTraining
 from csbsr.weights import load, read_checkpoint
-from csbsr.weights.checkpoint import card, network_weights
+from csbsr.weights.checkpoint import card, check_goes_on, network_weights
+from csbsr.words import printable
 
 log = logging.getLogger("csbsr")
+
+#: Words about where a run stands and whether it goes on: with ``ckpt=`` the folder of the checkpoint says both.
+PLACE = ("ckpt", "output", "resume", "cluster")
 
 
 def main() -> None:
@@ -57,15 +62,15 @@ def continued(arguments: list[str]) -> list[str]:
     path, checkpoint = read_sound(path, lambda text: print(text, file=sys.stderr))  # nothing is logged yet
     described = card(checkpoint)
     if "overrides" not in described:
-        raise ValueError(f"ckpt: {path} was not written by csbsr-train; to start from its weights use init={path}")
-    given, stored = without(arguments, "ckpt"), without(described["overrides"], "ckpt", "output")
-    unasked = [word for word in stored if names_code(word) and word not in given]
-    if unasked:  # whoever wrote the file would choose what runs here
         raise ValueError(
-            f"ckpt: {path} was trained with {shlex.join(unasked)}; "
-            "if you trust where it comes from, repeat these words beside ckpt=…"
+            f"ckpt: {printable(path)} was not written by csbsr-train; to start from its weights use "
+            f"init={printable(path)}"
         )
-    words = [*merged(stored, given), f"ckpt={quoted(path.absolute())}"]
+    given, stored = without(arguments, "ckpt"), without(described["overrides"], *PLACE)
+    replayed = merged(stored, given)[: -len(given) or None]
+    check_goes_on(checkpoint, f"ckpt: {printable(path)}")
+    check_stored(replayed, given, path)
+    words = [*replayed, *given, f"ckpt={quoted(path.absolute())}"]
     folder = path.absolute().parent.parent
     if value_of(given, "output") is None and (folder / ".hydra").is_dir():
         words.append(f"output={quoted(folder)}")
@@ -179,9 +184,7 @@ def how_to_go_on(folder: Path) -> str:
 
 def farewell(stop: Stopped, folder: Path) -> int:
     """Say how a stopped run goes on, or put the job back into Slurm's queue; what to exit with."""
-    if getattr(
-        rank_zero_only, "rank", 0
-    ):  # what the first process exits with is what counts; Lightning kills it if another fails
+    if getattr(rank_zero_only, "rank", 0):  # the first process's code counts, and Lightning kills it if another fails
         return 0
     if not holds_run(folder):
         log.info("%s before the first step; nothing to save", stop)
@@ -225,6 +228,7 @@ def objective(name: str | None, values: Mapping[str, float]) -> float | None:
 def point_of(network: torch.nn.Module, ckpt: str) -> ResumePoint:
     """The point at which a checkpoint was written, once it is sure to fit ``network``."""
     checkpoint = read_checkpoint(ckpt)
+    check_goes_on(checkpoint, f"ckpt: {printable(ckpt)}")
     scale = card(checkpoint)["scale"]
     if scale != network.scale:
         raise ValueError(
@@ -270,6 +274,8 @@ def introduce(config: DictConfig, network: torch.nn.Module, data: object, folder
         "data     %s: %d training and %d validation images", choices.get("data"), record["train"],
         len(record["validation"]),
     )  # fmt: skip
+    if "root" in config.data:  # it may come from a checkpoint
+        log.info("root     %s", printable(config.data.root))
     log.info("output   %s", folder)
     if config.width.sr == 1 and not torch.cuda.is_available() and choices.get("recipe") != "quick":
         log.info(

@@ -40,19 +40,28 @@ class ResumePoint:
 
     @classmethod
     def of(cls, checkpoint: Mapping[str, Any]) -> ResumePoint:
-        """The point at which ``checkpoint`` was written; of an older version's, its step."""
-        known = checkpoint.get("callbacks", {}).get(STATE, {})
-        return cls(
-            int(checkpoint["global_step"]),
-            bool(known.get("unvalidated", False)),
-            known.get("row"),
-            dict(known.get("validation", {})),
-        )
+        """The point at which ``checkpoint`` was written; of an older version's, its step.
+
+        Raises:
+            ValueError: the entry holds something else.
+        """
+        known = checkpoint.get("callbacks", {})
+        known = known.get(STATE, {}) if isinstance(known, Mapping) else known
+        row, validation = (known.get("row"), known.get("validation", {})) if isinstance(known, Mapping) else (0, 0)
+        if not (row is None or _is_row(row)) or not _is_row(validation):
+            raise ValueError(f"ckpt: callbacks.{STATE}: expected rows of numbers, got {known!r:.200}")
+        return cls(checkpoint["global_step"], bool(known.get("unvalidated", False)), row, validation)
 
     def entry(self) -> dict[str, Any]:
         """The same as plain values, for a checkpoint."""
         row = None if self.row is None else dict(self.row)
         return {"unvalidated": self.unvalidated, "row": row, "validation": dict(self.validation)}
+
+
+def _is_row(value: Any) -> bool:
+    return isinstance(value, Mapping) and all(
+        isinstance(key, str) and isinstance(number, (int, float)) for key, number in value.items()
+    )
 
 
 def read_sound(path: Path, warn: Callable[[str], object] = log.warning) -> tuple[Path, dict[str, Any]]:
