@@ -48,6 +48,8 @@ def decode(path: str | Path, grey: bool = False) -> Decoded:
             convert it.
     """
     data = contents(path)
+    if (how := unreadable(path)) and not is_jpeg(data):  # a raw file may open as its preview
+        raise DataError.about(path, "a photograph in a format that cannot be read", EXPECTED, f"It is {how}.")
     if is_jpeg(data):
         pixels = _oriented(read_jpeg(path, data, grey), orientation_of(data))
         return _simple(pixels, lossy=True)
@@ -105,10 +107,9 @@ def _open(path: str | Path, data: bytes) -> Image.Image:
     try:
         return Image.open(io.BytesIO(data))
     except UnidentifiedImageError as error:
-        what, how = named(data), unreadable(path)
-        if what or how:
-            way = f"It is {how}." if how else "Convert it to PNG or TIFF, or remove it."
-            raise DataError.about(path, f"{what or 'a format'} that cannot be read", EXPECTED, way) from error
+        if what := named(data):
+            way = "Convert it to PNG or TIFF, or remove it."
+            raise DataError.about(path, f"{what} that cannot be read", EXPECTED, way) from error
         raise DataError.about(path, "no image", EXPECTED, "Convert it or remove it.") from error
     except Image.DecompressionBombError as error:
         raise too_large(path) from error
