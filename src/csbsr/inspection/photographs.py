@@ -54,7 +54,8 @@ def find(source: str | Path, output: str | Path) -> Found:
     else:
         root = _fixed_part(source)
         if root == source:
-            check_regular(source)  # says that it is a pipe or a device
+            if source.exists():
+                check_regular(source)  # says that it is a pipe or a device
             raise FileNotFoundError(f"input: no file or folder {source}; expected photographs, a folder or a pattern")
         matches = (Path(match) for match in glob.iglob(str(source), recursive=True))
         files = [path for path in matches if path.is_file() and not _inside(path, output) and not is_junk(path.name)]
