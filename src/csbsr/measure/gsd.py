@@ -4,21 +4,62 @@ from __future__ import annotations
 
 import csv
 import math
+import re
 from collections.abc import Iterable
 from pathlib import Path, PurePath
 
 _COLUMNS = ("file", "gsd_mm")
+_UNCERTAINTY = "gsd_mm_uncertainty"
+_BETWEEN = re.compile(r"\s*(?:\+-|\+/-|±)\s*")
+
+
+class GroundSampling(float):
+    """Millimetres to a pixel of the photograph, above 0, with ``uncertainty``: half of their 90 % interval, or 0."""
+
+    uncertainty: float
+
+    def __new__(cls, value: float, uncertainty: float = 0.0) -> GroundSampling:
+        """Checked: a finite number above 0, and an uncertainty from 0 to below it."""
+        number = super().__new__(cls, value)
+        if not 0 < number < math.inf or not 0 <= uncertainty < number:
+            raise ValueError
+        number.uncertainty = float(uncertainty)
+        return number
+
+    def __getnewargs__(self) -> tuple[float, float]:
+        """For copies of it."""
+        return float(self), self.uncertainty
+
+
+def parse_sampling(value: float | str, uncertainty: float | str | None = None) -> GroundSampling:
+    """From a number, or a text such as ``0.4``, ``0.4+-0.02`` or ``0.4 ± 0.02``.
+
+    Args:
+        value: the number or text.
+        uncertainty: from a column of its own; empty or None for what ``value`` says.
+
+    Raises:
+        ValueError: it is neither, or out of its range.
+    """
+    if isinstance(value, GroundSampling):
+        return value
+    parts = _BETWEEN.split(value.strip()) if isinstance(value, str) else [value]
+    if len(parts) > 2:
+        raise ValueError
+    given = uncertainty.strip() if isinstance(uncertainty, str) else uncertainty
+    around = parts[1] if given in (None, "") and len(parts) == 2 else given
+    return GroundSampling(float(parts[0]), float(around) if around not in (None, "") else 0.0)
 
 
 def ground_sampling(given: float | str | Path | None) -> float | dict[str, float] | None:
     """What the user gave as ground sampling distance, checked.
 
     Args:
-        given: millimetres to a pixel of the photograph; or the path of a CSV file with the columns ``file`` (a
-            photograph's path or name) and ``gsd_mm``; or None.
+        given: millimetres to a pixel of the photograph, ``0.4`` or ``0.4+-0.02``; or the path of a CSV file with the
+            columns ``file`` (a photograph's path or name), ``gsd_mm`` and perhaps ``gsd_mm_uncertainty``; or None.
 
     Returns:
-        The number, the file's numbers by name, or None.
+        The number, the file's numbers by name, or None; numbers are `GroundSampling`.
 
     Raises:
         ValueError: not above 0, no such file, a column or a number missing, a file listed twice.
@@ -26,8 +67,8 @@ def ground_sampling(given: float | str | Path | None) -> float | dict[str, float
     if given is None:
         return None
     try:
-        return _positive(given)
-    except (TypeError, ValueError):
+        return parse_sampling(given)  # type: ignore[arg-type]  # a path is no number, which is caught
+    except (TypeError, ValueError, AttributeError):
         if not isinstance(given, (str, Path)) or not Path(given).is_file():
             raise ValueError(
                 f"gsd_mm: expected millimetres per pixel above 0 or a CSV file with columns file,gsd_mm, got {given!r}"
@@ -42,7 +83,7 @@ def ground_sampling(given: float | str | Path | None) -> float | dict[str, float
             if name in table:
                 raise ValueError(f"{given}, line {reader.line_num}: {name} is listed twice; keep one")
             try:
-                table[name] = _positive(row["gsd_mm"])
+                table[name] = parse_sampling(row["gsd_mm"], row.get(_UNCERTAINTY))
             except (TypeError, ValueError):
                 raise ValueError(
                     f"{given}, line {reader.line_num}: expected gsd_mm above 0 for {name}, got {row['gsd_mm']!r}"
@@ -89,12 +130,3 @@ def _row(name: str | Path, gsd: dict[str, float]) -> str | None:
         if found:
             return found[0] if len(found) == 1 else None
     return None
-
-
-def _positive(value: float | str | Path) -> float:
-    if isinstance(value, Path):
-        raise TypeError
-    number = float(value)
-    if not 0 < number < math.inf:
-        raise ValueError
-    return number

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
+from csbsr.measure.intervals import COVERAGE, NORMAL, Width
 from csbsr.measure.light_model import WINDOW, Priors, posterior
 
-#: The intervals hold this share of the probability.
-COVERAGE = 0.9
 PRIORS = Priors()
 _TOLD_BLACK = 4.0  # grey levels: how far off a told black level may be
 _SHARES = ((1 - COVERAGE) / 2, 0.5, (1 + COVERAGE) / 2)
-_NORMAL = 1.645  # standard deviations that hold it, either way
-_MISFIT = (0.13, 0.10)  # samples, and of the width: what no rectangle says, from measured cracks
+#: Samples, and share of the width, by which measured cracks are no rectangles: standard deviations.
+MISFIT = (0.13, 0.10)
 _LEAST = 5  # samples
 _SEARCH = 5  # samples around the middle where the crack may be
 _SLACK = 1.0  # samples that its middle may be off the window's
@@ -27,21 +26,6 @@ _SMEARED = 1.5  # samples: under a stronger blur strays are no longer apart from
 _BACKGROUND = 128.0  # grey level to which the exposure of a profile is brought: an open crack is dark in proportion
 _BRIGHT = 0.7  # share of a profile's samples below its background
 _DARKEST = 8.0  # grey level of a background
-
-
-@dataclass(frozen=True)
-class Width:
-    """A width with its interval, in the unit of the ``pixel`` handed in.
-
-    Attributes:
-        value: median of the posterior, the guess of the smallest expected error.
-        low: below it lies a twentieth of the probability.
-        high: above it lies a twentieth.
-    """
-
-    value: float
-    low: float
-    high: float
 
 
 def photometric_width(
@@ -90,7 +74,7 @@ def photometric_widths(
     blur: float | Sequence[float] | np.ndarray | None = None,
     black: float | tuple[float, float] | None = None,
     priors: Priors = PRIORS,
-    misfit: tuple[float, float] = _MISFIT,
+    misfit: tuple[float, float] = MISFIT,
 ) -> np.ndarray:
     """`photometric_width` of many profiles of one length and blur.
 
@@ -125,7 +109,7 @@ def photometric_widths(
         windows = _centred(_without_strays(shrunken, sigma / factor))
         found = posterior(windows, _binned_spread(spread, factor), priors).quantiles(_SHARES)
         result[part] = found * factor
-    slack = _NORMAL * np.hypot(misfit[0], misfit[1] * result[:, 1])
+    slack = NORMAL * np.hypot(misfit[0], misfit[1] * result[:, 1])
     result[:, 0] = np.maximum(result[:, 1] - np.hypot(result[:, 1] - result[:, 0], slack), 0)
     result[:, 2] = result[:, 1] + np.hypot(result[:, 2] - result[:, 1], slack)
     return result

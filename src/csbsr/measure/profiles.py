@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from csbsr.measure.centreline import Centreline
+from csbsr.measure.width import sample
 
 #: Pixels of the photograph along a crack that are averaged into one profile.
 ALONG = 5
@@ -114,17 +115,9 @@ def _across(
     at = np.where(turn >= np.cos(_STRAIGHT / 2), at, middles)
     normals = np.stack([-directions[at, 1], directions[at, 0]], axis=1)
     places = points[at, None] + normals[:, None] * np.arange(-reach, reach + 1)[:, None]
-    places = places.astype(np.float32)
     height, width = grey.shape
     inside = (places >= 0).all(axis=2) & (places[..., 0] <= width - 1) & (places[..., 1] <= height - 1)
-    # OpenCV takes at most 32767 rows or columns at a time.
-    values = np.concatenate(
-        [
-            cv2.remap(grey, part[..., 0], part[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-            for part in np.array_split(places, len(places) // 16384 + 1)
-        ]
-    )
-    return np.where(inside, values, np.nan)
+    return np.where(inside, sample(grey, places), np.nan)
 
 
 def _filled(values: np.ndarray) -> np.ndarray:
