@@ -26,7 +26,7 @@ class GroundSampling(float):
         number.uncertainty = float(uncertainty)
         return number
 
-    def __getnewargs__(self) -> tuple[float, float]:
+    def __getnewargs__(self) -> tuple[float, float]:  # type: ignore[override]  # float's takes one
         """For copies of it."""
         return float(self), self.uncertainty
 
@@ -44,11 +44,12 @@ def parse_sampling(value: float | str, uncertainty: float | str | None = None) -
     if isinstance(value, GroundSampling):
         return value
     parts = _BETWEEN.split(value.strip()) if isinstance(value, str) else [value]
+    given = uncertainty.strip() if isinstance(uncertainty, str) else uncertainty
+    if given is None or given == "":
+        given = 0.0 if len(parts) == 1 else parts[1]
     if len(parts) > 2:
         raise ValueError
-    given = uncertainty.strip() if isinstance(uncertainty, str) else uncertainty
-    around = parts[1] if given in (None, "") and len(parts) == 2 else given
-    return GroundSampling(float(parts[0]), float(around) if around not in (None, "") else 0.0)
+    return GroundSampling(float(parts[0]), float(given))
 
 
 def ground_sampling(given: float | str | Path | None) -> float | dict[str, float] | None:
@@ -71,7 +72,8 @@ def ground_sampling(given: float | str | Path | None) -> float | dict[str, float
     except (TypeError, ValueError, AttributeError):
         if not isinstance(given, (str, Path)) or not Path(given).is_file():
             raise ValueError(
-                f"gsd_mm: expected millimetres per pixel above 0 or a CSV file with columns file,gsd_mm, got {given!r}"
+                f"gsd_mm: expected millimetres per pixel above 0, such as 0.4 or 0.4+-0.02, or a CSV file with columns "
+                f"file,gsd_mm, got {given!r}"
             ) from None
     table: dict[str, float] = {}
     with open(given, newline="", encoding="utf-8-sig") as file:
