@@ -129,6 +129,8 @@ def _row(name: str | Path, gsd: dict[str, float]) -> str | None:
     """By what the list has a photograph."""
     path = PurePosixPath(unicodedata.normalize("NFC", PurePath(name).as_posix()))
     whole, last = path.as_posix(), path.name
+    if not last:
+        return None
     for wanted in (whole, last):
         if wanted in gsd:
             return wanted
