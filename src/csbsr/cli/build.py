@@ -21,6 +21,7 @@ from torch import nn
 
 import csbsr
 from csbsr.cli.config import check_words
+from csbsr.files import disk_trouble
 from csbsr.joint import build
 from csbsr.training.module import NonFiniteLoss
 from csbsr.weights.card import without_downloads
@@ -109,7 +110,7 @@ def compile_parts(network: nn.Module) -> None:
 
 def explained(error: Exception) -> str:
     """The error's text, with the way out where a library does not give it."""
-    text = str(error)
+    text = disk_trouble(error) or str(error)
     if text.startswith("Caught ") and " in DataLoader worker" in text:  # the worker's traceback, its message last
         text = text.rpartition(f"{type(error).__name__}: ")[2].rstrip()
     if "Expected more than 1 value per channel" in text:
@@ -131,14 +132,23 @@ def friendly(task: Callable[[DictConfig], Any]) -> Callable[[DictConfig], Any]:
         folder = run_folder()
         ours = (folder / ".hydra").is_dir()  # else Hydra was told to leave no records, and this may be anyone's
         new = ours and all(path.name == ".hydra" or path.suffix == ".log" for path in folder.iterdir())
+
+        def clean() -> None:
+            if new and folder.is_dir() and not any((folder / name).exists() for name in ("checkpoints", "metrics.csv")):
+                shutil.rmtree(folder)
+
         try:
             check_words(HydraConfig.get().overrides.task, HydraConfig.get().job.config_name)
             return task(config)
-        except (ValueError, *_OF_FILES, NonFiniteLoss, torch.OutOfMemoryError) as error:
-            if HydraConfig.get().mode.name == "MULTIRUN":
+        except SystemExit as stop:
+            if stop.code:
+                clean()
+            raise
+        except (ValueError, OSError, NonFiniteLoss, torch.OutOfMemoryError) as error:
+            told = not isinstance(error, OSError) or isinstance(error, _OF_FILES) or disk_trouble(error)
+            if HydraConfig.get().mode.name == "MULTIRUN" or not told:
                 raise
-            if new and not any((folder / name).exists() for name in ("checkpoints", "metrics.csv")):
-                shutil.rmtree(folder)
+            clean()
             log.debug("traceback", exc_info=True)
             print(f"error: {explained(error)}", file=sys.stderr)
             raise SystemExit(1) from None

@@ -35,6 +35,7 @@ from csbsr.weights.stored import stored_settings
 from csbsr.words import printable
 
 log = logging.getLogger("csbsr")
+PUBLISHED = "degradation.padding=zeros"  # weights that come without a configuration are the authors'
 
 
 def main() -> None:
@@ -119,7 +120,7 @@ def with_data_of(config: DictConfig, card: dict[str, Any], scale: int) -> DictCo
     if "config" in card:
         stored = OmegaConf.create(settings_of(config, card["config"]))
     else:
-        stored = compose("train", overrides=[f"scale={scale}"])
+        stored = compose("train", overrides=[f"scale={scale}", PUBLISHED])
     OmegaConf.set_struct(stored, False)
     for key in ("data", "degradation"):
         asked = config.get(key)

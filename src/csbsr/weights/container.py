@@ -147,7 +147,7 @@ def _check_names(stream: IO[bytes]) -> None:
 
 
 def _names(stream: IO[bytes]) -> Iterator[str]:
-    for operation, argument, _ in pickletools.genops(stream):  # type: ignore[arg-type]
+    for operation, argument, _ in pickletools.genops(stream):
         if operation.name in ("GLOBAL", "INST"):
             yield str(argument)
         elif operation.name in ("STACK_GLOBAL", "EXT1", "EXT2", "EXT4"):
