@@ -23,6 +23,7 @@ from csbsr.cli.replay import check_sizes
 from csbsr.joint import build
 from csbsr.measure import comparison
 from csbsr.pages.panel import panel
+from csbsr.plain import kind_of
 from csbsr.report.files import write_evaluation
 from csbsr.report.page import PICTURES, number
 from csbsr.report.pictures import ImagePictures
@@ -150,9 +151,11 @@ def settings_of(config: DictConfig, stored: Mapping[str, Any]) -> dict[str, Any]
     settings, used = dict(stored), []
     for key in ("data", "degradation"):
         asked, known = config.get(key) or {}, settings.get(key)
-        if "_target_" in asked or not isinstance(known, Mapping):
+        if "_target_" in asked:
             settings.pop(key, None)
             continue
+        if not isinstance(known, Mapping):
+            raise ValueError(f"{name}: config.{key}: expected a mapping, got {kind_of(known)}; choose {key}=<option>")
         settings[key] = {entry: value for entry, value in known.items() if entry not in asked}
         used.append(key)
     settings = stored_settings(settings, tuple(used), name)
