@@ -86,6 +86,8 @@ def synthetic_data(
         thinnest: varied world: narrower cracks are marked so many pixels wide; 0: masks are exact.
         options: further arguments of `CrackDataModule`.
     """
+    if isinstance(size, str) or len(size) != 2 or not all(isinstance(side, int) for side in size):
+        raise ValueError(f"size: expected height and width in pixels, such as [320,320], got {size!r}")
     height, width = size
     if world not in WORLDS:
         raise ValueError(f"world: expected one of {', '.join(WORLDS)}, got {world!r}")
