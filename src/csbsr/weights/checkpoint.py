@@ -68,7 +68,8 @@ def check_goes_on(checkpoint: Mapping[str, Any], name: str) -> None:
     Raises:
         ValueError: an entry is missing or of another kind.
     """
-    for key, kind in (("overrides", list), ("scale", int), ("network", dict)):
+    in_card: tuple[tuple[str, type], ...] = (("overrides", list), ("scale", int), ("network", dict))
+    for key, kind in in_card:
         field(card(checkpoint), key, kind, name)
     for key, kind in (
         ("global_step", int), ("epoch", int), ("pytorch-lightning_version", str), ("loops", dict),
@@ -82,7 +83,7 @@ def check_goes_on(checkpoint: Mapping[str, Any], name: str) -> None:
         field(states, "param_groups", list, f"{name}: optimizer_states")
 
 
-def card(checkpoint: dict[str, Any]) -> dict[str, Any]:
+def card(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
     """What a checkpoint tells of itself; empty for released weights."""
     return checkpoint.get(CARD_KEY, {})
 

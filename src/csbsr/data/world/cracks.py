@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-from scipy.signal import lfilter  # type: ignore[import-untyped]
+from scipy.signal import lfilter
 from skimage.graph import route_through_array
 
 from csbsr.data.synthetic.crack import Path, network, stairs, starting_point
