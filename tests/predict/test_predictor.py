@@ -209,7 +209,7 @@ def test_the_threshold_of_the_checkpoint_unless_given():
     network = serial()
     assert Predictor(network).threshold == 0.6
     assert Predictor(network, threshold=0.3).threshold == 0.3
-    del network.card
+    network.card = {}
     assert Predictor(network).threshold == 0.5
 
 
@@ -239,7 +239,7 @@ def test_the_tile_is_halved_when_memory_runs_out(monkeypatch, error):
     sink = Arrays(False)
     outcome = predictor.run(photograph, sink, tick=shares.append)
     assert outcome.tile == 128
-    assert predictor.tile == 512  # the next photograph may be smaller
+    assert predictor.options.tile == 512  # the next photograph may be smaller
     assert outcome.tiles == (7, 5)
     assert sum(shares) == pytest.approx(1)
     np.testing.assert_array_equal(sink.probability, expected.probability)
@@ -279,7 +279,7 @@ def test_on_a_cpu_the_need_is_estimated_first(monkeypatch, caplog):
     assert outcome.tile < 768
     assert predictor.memory_needed(photograph.shape[:2], outcome.tile) <= smaller / 0.79
     assert "GB needed" in caplog.text
-    assert predictor.tile == 768
+    assert predictor.options.tile == 768
     monkeypatch.setattr("csbsr.predict.predictor.available_memory", lambda: 1000)
     with pytest.raises(ValueError, match=r"300 pixels needs about .* close other programs"):
         predictor.predict(photograph)

@@ -11,13 +11,16 @@ from pathlib import Path
 
 import hydra
 import torch
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 from pytorch_lightning.utilities import rank_zero_only
 
 from csbsr.build import TRUSTED, build
 from csbsr.cli import build as make
+from csbsr.cli.command import plain, reports_errors, run_folder
 from csbsr.cli.config import literal_paths, merged, names_code, quoted, run, show_version, value_of, without
 from csbsr.cli.sweep import left_behind
+from csbsr.joint import JointSystem, describe
 from csbsr.report.page import number
 from csbsr.training.loggers import log_final
 from csbsr.training.module import CrackModule
@@ -69,10 +72,10 @@ def newest_checkpoint(root: Path = Path("runs")) -> Path:
     return found[-1]
 
 
-@make.friendly
+@reports_errors
 def train(config: DictConfig) -> None:
     """Compose the objects and fit."""
-    folder = make.run_folder()
+    folder = run_folder()
     earlier, done = left_behind(config, folder)
     if earlier is not None and done >= config.trainer.max_steps:
         log.info("skipped  %s has all its %d steps", folder, done)
@@ -89,7 +92,7 @@ def train(config: DictConfig) -> None:
         start = start_of(network, config.ckpt)
     elif config.init:
         start_from(network, config.init, tuple(config.trusted))
-    phases = build(make.plain(config.phases))
+    phases = build(plain(config.phases))
     phases.check(network, from_scratch=not (config.init or config.ckpt))
     introduce(config, network, data, folder)
     if config.channels_last:
@@ -98,8 +101,8 @@ def train(config: DictConfig) -> None:
         make.compile_parts(network)
     module = CrackModule(
         network,
-        metrics=build(make.plain(config.metrics)),
-        loss=build(make.plain(config.loss)),
+        metrics=build(plain(config.metrics)),
+        loss=build(plain(config.loss)),
         phases=phases,
         optimizer=hydra.utils.instantiate(config.optimizer),
         scheduler=hydra.utils.instantiate(config.scheduler),
@@ -112,7 +115,7 @@ def train(config: DictConfig) -> None:
         (folder / "split.json").write_text(json.dumps(data.split_record(), indent=1, ensure_ascii=False))
     for logger in loggers:
         logger.first_step = start
-        logger.log_hyperparams(make.plain(config))
+        logger.log_hyperparams(plain(config))
     trainer.fit(module, datamodule=data, ckpt_path=config.ckpt, weights_only=True)
     if trainer.is_global_zero:
         last = {key: float(value) for key, value in trainer.callback_metrics.items() if key.startswith("val/")}
@@ -122,7 +125,7 @@ def train(config: DictConfig) -> None:
     rank_zero_only(log.info)("done: %s", folder / "checkpoints")
 
 
-def start_of(network: torch.nn.Module, ckpt: str) -> int:
+def start_of(network: JointSystem, ckpt: str) -> int:
     """The number of updates that a checkpoint has behind it, once it is sure to fit ``network``."""
     checkpoint = read_checkpoint(ckpt)
     scale = card(checkpoint)["scale"]
@@ -134,7 +137,7 @@ def start_of(network: torch.nn.Module, ckpt: str) -> int:
     return checkpoint["global_step"]
 
 
-def start_from(network: torch.nn.Module, init: str, trusted: Sequence[str] = TRUSTED) -> None:
+def start_from(network: JointSystem, init: str, trusted: Sequence[str] = TRUSTED) -> None:
     """Copy the weights of another checkpoint; only BlurSkip may be missing there."""
     source = load(init, scale=network.scale, trusted=trusted).state_dict()
     check_fit(network, source, f"init: {init}", optional="segmentor.blur_skip.")
@@ -142,7 +145,7 @@ def start_from(network: torch.nn.Module, init: str, trusted: Sequence[str] = TRU
 
 
 def check_fit(
-    network: torch.nn.Module, weights: Mapping[str, torch.Tensor], origin: str, optional: str | tuple[()] = ()
+    network: JointSystem, weights: Mapping[str, torch.Tensor], origin: str, optional: str | tuple[()] = ()
 ) -> None:
     """Raise ValueError unless ``weights`` fill ``network``; what starts with ``optional`` may be missing."""
     target = network.state_dict()
@@ -155,10 +158,10 @@ def check_fit(
         )
 
 
-def introduce(config: DictConfig, network: torch.nn.Module, data: object, folder: Path) -> None:
+def introduce(config: DictConfig, network: JointSystem, data: object, folder: Path) -> None:
     """The first lines of a run: which system, recipe and data, and where it writes."""
-    choices, beta = make.HydraConfig.get().runtime.choices, config.loss.get("beta")  # DSRL's loss has no beta
-    log.info("system   %s", make.describe(network))
+    choices, beta = HydraConfig.get().runtime.choices, config.loss.get("beta")  # DSRL's loss has no beta
+    log.info("system   %s", describe(network))
     log.info(
         "recipe   %s, phases %s, %d steps, batch %d of %d px crops%s",
         choices.get("recipe") if not choices.get("experiment") else f"{choices['experiment']} ({choices['recipe']})",

@@ -12,8 +12,9 @@ from pytorch_lightning.callbacks import Callback, Checkpoint, RichProgressBar
 from pytorch_lightning.strategies import DDPStrategy, SingleDeviceStrategy
 from torch.nn.parallel import DistributedDataParallel
 
+from csbsr.errors import NonFiniteLoss
 from csbsr.pages.panel import panel
-from csbsr.training.module import CrackModule, NonFiniteLoss
+from csbsr.training.module import CrackModule
 
 
 class PhaseControl(Callback):

@@ -14,14 +14,11 @@ from torchmetrics import Metric
 
 from csbsr.contracts import Batch, JointOutput
 from csbsr.data.seeds import item_seed
+from csbsr.errors import NonFiniteLoss
 from csbsr.training.phases import Phase, PhaseSchedule, freeze_all_but
 from csbsr.weights.checkpoint import CARD_KEY
 
 log = logging.getLogger("csbsr")
-
-
-class NonFiniteLoss(RuntimeError):
-    """The loss became NaN or infinite; training stopped before the update."""
 
 
 class CrackModule(LightningModule):

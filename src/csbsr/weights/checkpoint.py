@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from csbsr.build import TRUSTED, build
+from csbsr.joint import JointSystem
 from csbsr.seal import check_seal
 from csbsr.weights.released import load_reference
 
@@ -47,7 +47,7 @@ def card(checkpoint: dict[str, Any]) -> dict[str, Any]:
     return checkpoint.get(CARD_KEY, {})
 
 
-def load(ckpt: str | Path, scale: int | None = None, trusted: Sequence[str] = TRUSTED) -> nn.Module:
+def load(ckpt: str | Path, scale: int | None = None, trusted: Sequence[str] = TRUSTED) -> JointSystem:
     """The network of a checkpoint, in eval mode: ``csbsr.load("runs/…/checkpoints/best.ckpt")``.
 
     Args:
@@ -56,7 +56,7 @@ def load(ckpt: str | Path, scale: int | None = None, trusted: Sequence[str] = TR
         trusted: packages that the checkpoint may name as parts of its network, beyond the weights it holds.
 
     Returns:
-        A module ``lr (B, 3, h, w) -> JointOutput``; its attribute ``card`` holds what the checkpoint tells of itself.
+        A system ``lr (B, 3, h, w) -> JointOutput``; its attribute ``card`` holds what the checkpoint tells of itself.
 
     Raises:
         FileNotFoundError: no such file.
@@ -65,10 +65,8 @@ def load(ckpt: str | Path, scale: int | None = None, trusted: Sequence[str] = TR
     path = Path(ckpt)
     checkpoint = {} if path.is_dir() else read_checkpoint(path)
     if CARD_KEY not in checkpoint:
-        network = load_reference(path, scale)
-        network.card = {"network": network.spec}
-        return network
-    network = build(checkpoint[CARD_KEY]["network"], trusted)
+        return load_reference(path, scale) if path.is_dir() else load_reference(checkpoint, scale, str(path))
+    network: JointSystem = build(checkpoint[CARD_KEY]["network"], trusted)
     if scale is not None and network.scale != scale:
         raise ValueError(
             f"ckpt: {path} was trained for scale {network.scale}, but scale {scale} was asked for; "

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from csbsr.build import build
+from csbsr.joint import JointSystem
 from csbsr.weights.part import ReleasedPart, Shapes
 
 #: Released prefix of a part, and the modules of this package that know one network there (attribute ``PART``).
@@ -23,7 +24,9 @@ PARTS = {
 PREFIXES = {"sr_model.": "sr.", "segmentation_model.": "segmentor.", "parallel_model.": ""}
 
 
-def load_reference(source: str | Path | Mapping[str, Tensor], scale: int | None = None) -> nn.Module:
+def load_reference(
+    source: str | Path | Mapping[str, Any], scale: int | None = None, origin: str | None = None
+) -> JointSystem:
     """The network of a released state dict, with its weights, in eval mode.
 
     The system and its scale are recognised from the names and shapes of the entries, which may start with ``module.``.
@@ -34,14 +37,15 @@ def load_reference(source: str | Path | Mapping[str, Tensor], scale: int | None 
             file.
         scale: expected scale.  A released system without SR weights is bicubic up-sampling by it (4 if not given), or
             none at scale 1.
+        origin: of a state dict, for errors.
 
     Raises:
         ValueError: the file is no state dict, no known system, has missing or unexpected entries, or another scale.
         FileNotFoundError: no such file, or no ``.pth`` in the folder.
     """
-    state, origin = _read(source)
+    state, origin = _read(source, origin)
     spec, renamed = _translate(state, origin, scale)
-    network = build(spec)
+    network: JointSystem = build(spec)
     if scale is not None and network.scale != scale:
         raise ValueError(f"{origin}: holds a network of scale {network.scale}, expected scale {scale}")
     expected = network.state_dict()
@@ -63,14 +67,14 @@ def load_reference(source: str | Path | Mapping[str, Tensor], scale: int | None 
     floats = {tensor.dtype for tensor in renamed.values() if tensor.is_floating_point()}
     network.to(floats.pop() if len(floats) == 1 else torch.float32)
     network.load_state_dict(renamed)
-    network.spec = spec
+    network.card = {"network": spec}
     return network.eval()
 
 
-def _read(source: str | Path | Mapping[str, Tensor]) -> tuple[dict[str, Tensor], str]:
-    if isinstance(source, Mapping):
-        state, origin = source, "state dict"
-    else:
+def _read(source: str | Path | Mapping[str, Any], origin: str | None) -> tuple[dict[str, Tensor], str]:
+    state: Any = source
+    origin = origin or "state dict"
+    if not isinstance(source, Mapping):
         path = Path(source)
         if path.is_dir():
             files = sorted(path.glob("*.pth"))
@@ -91,9 +95,9 @@ def _read(source: str | Path | Mapping[str, Tensor]) -> tuple[dict[str, Tensor],
                 f"{origin}: cannot be read as weights ({type(error).__name__}: {str(error).splitlines()[0]}); "
                 "expected a state dict written by torch.save"
             ) from error
-        for key in ("model", "state_dict", "model_state_dict"):
-            if isinstance(state, Mapping) and isinstance(state.get(key), Mapping):
-                state = state[key]
+    for key in ("model", "state_dict", "model_state_dict"):
+        if isinstance(state, Mapping) and isinstance(state.get(key), Mapping):
+            state = state[key]
     if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
         raise ValueError(f"{origin}: expected a state dict of tensors, got {type(state).__name__} of other values")
     return {name.removeprefix("module."): value for name, value in state.items()}, origin
