@@ -64,7 +64,7 @@ class MeasuringMasks:
         measuring = self.measuring
         segmentation, factor = read_segmentation(item.path, self.kind, measuring.megapixels * 1e6, item.predicted)
         picture = None if item.picture is None else eight_bit(read_image(item.picture))
-        from_photograph = 1.0 if picture is None else factor * segmentation.shape[1] / picture.shape[1]
+        from_photograph = 1 if picture is None else factor * segmentation.shape[1] / picture.shape[1]
         scale = _first(self.scale, item.scale, from_photograph)
         threshold = _first(self.threshold, item.threshold, _THRESHOLD)
         measurement = measuring.measure(item.listed_name(measuring.gsd), segmentation, threshold, scale / factor)
