@@ -48,7 +48,7 @@ def groups():
 def test_every_option_of_every_group_composes(group, option):
     if group in ("severity",):
         pytest.skip("not a group of csbsr-train")
-    if option == "base" or (group, option) in {("trainer", "evaluation")}:
+    if option in ("base", "files") or (group, option) in {("trainer", "evaluation")}:
         pytest.skip("part of other options")
     with initialize_config_dir(str(config_folder()), version_base="1.3"):
         compose("train", overrides=[f"{group}={option}"])

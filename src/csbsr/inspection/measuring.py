@@ -45,7 +45,7 @@ class Measuring:
     gsd: float | dict[str, float] | None = None
     guide: WidthGuide | None = None
     percentile: float = 95
-    min_pixels: float = 1
+    min_pixels: float | None = 1
     spur: float = 2.0
     hole: int = 16
     megapixels: float = 64
@@ -74,7 +74,7 @@ class Measuring:
             gsd_mm=gsd_of(name, self.gsd),
             scale=scale,
             percentile=self.percentile,
-            min_pixels=self.min_pixels * scale**2,
+            min_pixels=(self.min_pixels or 0) * scale**2,
             spur=self.spur,
             hole=self.hole,
         )

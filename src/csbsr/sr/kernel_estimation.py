@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import pairwise
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -33,6 +35,28 @@ def resized(coarse: Tensor, size: int) -> Tensor:
     # Not in half precision: k² numbers per image cost nothing, and every later stage depends on them.
     coarse = coarse.to(torch.promote_types(torch.float32, coarse.dtype)).unflatten(1, (1, side, side))
     return F.interpolate(coarse, size=(size, size), mode="bicubic", align_corners=False).flatten(1)
+
+
+def nearest_on_grid(kernel: Tensor, coarse_size: int) -> Tensor:
+    """The kernel nearest to ``kernel`` among those that a ``coarse_size``² grid, stretched bicubically, can make.
+
+    Every estimate of `KernelPredictor` and every update of `KernelUpdater` is such a stretched grid, so nothing nearer
+    can ever be estimated.  Nearest in the mean square, then divided by its sum.
+
+    Args:
+        kernel: (B, 1, k, k), summing to 1.
+        coarse_size: side q of the grid, at most k.
+
+    Returns:
+        (B, 1, k, k), summing to 1, at least float32.
+    """
+    size = kernel.shape[-1]
+    count = coarse_size**2
+    basis = resized(torch.eye(count, device=kernel.device, dtype=torch.float64), size)  # (q², k²)
+    entries = kernel.double().flatten(1)
+    weights = torch.linalg.lstsq(basis.T, entries.T).solution
+    nearest = normalized((basis.T @ weights).T)
+    return nearest.unflatten(1, (1, size, size)).to(torch.promote_types(torch.float32, kernel.dtype))
 
 
 class KernelPredictor(nn.Module):
@@ -98,7 +122,7 @@ class KernelUpdater(nn.Module):
         for layer in self.kernel:
             small = F.leaky_relu_(layer(small))
 
-        mix, inner, last = self.joint
+        mix, inner, last = cast("Iterable[nn.Conv2d]", self.joint)
         of_image, of_kernel = mix.weight.chunk(2, 1)
         features = F.leaky_relu_(add_stretched(F.conv2d(features, of_image), F.conv2d(small, of_kernel)))
         features = F.leaky_relu_(inner(features))

@@ -96,8 +96,8 @@ def _read(source: str | Path | Mapping[str, Any], origin: str | None) -> tuple[d
                 "expected a state dict written by torch.save"
             ) from error
     for key in ("model", "state_dict", "model_state_dict"):
-        if isinstance(state, Mapping) and isinstance(state.get(key), Mapping):
-            state = state[key]
+        if isinstance(state, Mapping) and isinstance(inner := state.get(key), Mapping):
+            state = inner
     if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
         raise ValueError(f"{origin}: expected a state dict of tensors, got {type(state).__name__} of other values")
     return {name.removeprefix("module."): value for name, value in state.items()}, origin

@@ -13,7 +13,8 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from csbsr.data.reading.files import DAMAGED, EXPECTED, DataError, contents, damaged, head_checked, too_large, unusual
+from csbsr.data.errors import DataError
+from csbsr.data.reading.files import DAMAGED, EXPECTED, contents, damaged, head_checked, too_large, unusual
 from csbsr.data.reading.formats import is_heif, named, unreadable
 from csbsr.data.reading.jpeg import is_jpeg, orientation_of, read_jpeg
 from csbsr.data.reading.tiff import Tiff, is_tiff, read_tiff

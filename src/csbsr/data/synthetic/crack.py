@@ -121,16 +121,16 @@ def stairs(rng: np.random.Generator, size: tuple[int, int], courses: Courses) ->
     """Points and width of a crack that steps down a wall: along bed joints, then through head joints or bricks."""
     direction = int(rng.choice([-1, 1]))
     x, row = rng.uniform(0.05, 0.95) * size[1], 0
-    corners = []
+    steps: list[tuple[float, float]] = []
     while (row - 1) * courses.height + courses.top < size[0] + courses.height:
         offset = courses.left + (row % 2) * courses.length / 2
         joint = round((x + direction * courses.length / 2 + offset) / courses.length) * courses.length - offset
         if rng.random() < 0.25:  # through the brick instead of beside it
             joint += rng.uniform(-0.3, 0.3) * courses.length
         y = (row - 1) * courses.height + courses.top
-        corners += [(joint, y), (joint + rng.normal(0, 1.0), y + courses.height)]
+        steps += [(joint, y), (joint + rng.normal(0, 1.0), y + courses.height)]
         x, row = joint, row + 1
-    corners = np.array(corners)[int(rng.integers(0, 2)) :]
+    corners = np.array(steps)[int(rng.integers(0, 2)) :]
     if rng.random() < 0.5:
         corners = corners[: max(3, int(len(corners) * rng.uniform(0.5, 0.9)))]
     run = np.concatenate([[0], np.cumsum(np.hypot(*np.diff(corners, axis=0).T))])

@@ -8,10 +8,10 @@ import numpy as np
 
 def grain(rng: np.random.Generator, size: tuple[int, int], sigma: float) -> np.ndarray:
     """Gaussian noise (H, W) float32 of unit variance, smoothed with ``sigma`` pixels (0: white)."""
-    noise = rng.standard_normal(size, dtype=np.float32)
+    noise: np.ndarray = rng.standard_normal(size, dtype=np.float32)
     if sigma > 0:
         noise = cv2.GaussianBlur(noise, (0, 0), sigma)
-        noise /= noise.std() + 1e-6
+        noise = noise / (noise.std() + np.float32(1e-6))
     return noise
 
 
@@ -28,7 +28,7 @@ def clouds(
         roughness: amplitude of an octave relative to the one before.
     """
     height, width = size
-    total = rng.standard_normal((int(height / cell) + 3, int(width / cell) + 3), dtype=np.float32)
+    total: np.ndarray = rng.standard_normal((int(height / cell) + 3, int(width / cell) + 3), dtype=np.float32)
     amplitude = 1.0
     for _ in range(octaves - 1):
         if cell < 4:

@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 
 from csbsr.data.seeds import item_seed
-from csbsr.data.synthetic.crack import coverage, draw_cracks
+from csbsr.data.synthetic.crack import Path, coverage, draw_cracks
 from csbsr.data.synthetic.noise import clouds, grain, shading, smoothstep
-from csbsr.data.synthetic.surface import SURFACES
+from csbsr.data.synthetic.surface import SURFACES, Courses
 
 UNCRACKED = 0.12  # share of images without a crack
 COVERED = 0.5  # a pixel belongs to the crack if at least this fraction of it is covered
@@ -76,7 +76,9 @@ def photograph(rng: np.random.Generator, size: tuple[int, int]) -> tuple[np.ndar
     return _camera(rng, lit), mask
 
 
-def _visible_cracks(rng, size, courses):
+def _visible_cracks(
+    rng: np.random.Generator, size: tuple[int, int], courses: Courses | None
+) -> tuple[list[Path], np.ndarray]:
     """Cracks, drawn again if hardly any of them lies inside the picture."""
     for _ in range(ATTEMPTS):
         paths = draw_cracks(rng, size, courses)
@@ -86,9 +88,11 @@ def _visible_cracks(rng, size, courses):
     return paths, covered
 
 
-def _open(rng, colour, relief, covered):
+def _open(
+    rng: np.random.Generator, colour: np.ndarray, relief: np.ndarray, covered: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Darkens the inside of a crack, dirties its edges and lowers the surface, so that its lips catch light."""
-    size = covered.shape
+    size = covered.shape[:2]
     core = cv2.GaussianBlur(covered, (0, 0), 1.2)  # wide places let less light in than narrow ones
     unevenness = 0.22 * clouds(rng, size, rng.uniform(8, 30), 4, 0.8)
     depth = np.float32(rng.uniform(0.55, 1.0)) * np.clip(0.45 + 0.6 * core + unevenness, 0.15, 0.97)
@@ -99,9 +103,9 @@ def _open(rng, colour, relief, covered):
     return colour * shade * (1 - earth * covered), relief * (1 - 0.8 * covered) - sunken
 
 
-def _stains(rng, colour):
+def _stains(rng: np.random.Generator, colour: np.ndarray) -> np.ndarray:
     """Blotches, running water, tyre marks and oil: dark or pale, but with soft edges."""
-    size = colour.shape[1:]
+    size = colour.shape[1:3]
     if rng.random() < 0.6:
         blotch = smoothstep(clouds(rng, size, rng.uniform(40, 140), 6, 0.6), rng.uniform(0.3, 1.2), 2.4)
         tint = np.array([1, rng.uniform(0.9, 1), rng.uniform(0.8, 1)], np.float32) * np.float32(rng.uniform(0.55, 1.12))
@@ -109,14 +113,15 @@ def _stains(rng, colour):
         colour = colour * (1 + blotch * (tint - 1))
     if rng.random() < 0.2:
         columns = clouds(rng, (8, size[1]), 18, 4, 0.7)[:1]
-        fading = np.linspace(*rng.permutation([1.0, rng.uniform(0, 0.6)]), size[0], dtype=np.float32)[:, None]
+        first, last = rng.permutation([1.0, rng.uniform(0, 0.6)])
+        fading = np.linspace(first, last, size[0], dtype=np.float32)[:, None]
         streak = smoothstep(columns, 0.2, 2.2) * fading
         streak = streak.T if rng.random() < 0.25 and size[0] == size[1] else streak
         colour = colour * (1 - np.float32(rng.uniform(0.1, 0.4)) * streak)
     return colour
 
 
-def _scratches(rng, colour):
+def _scratches(rng: np.random.Generator, colour: np.ndarray) -> np.ndarray:
     """Thin pale or dark straight marks, wires, twigs: like a crack, but none."""
     if rng.random() > 0.3:
         return colour
@@ -136,13 +141,13 @@ def _scratches(rng, colour):
     return colour * (1 - 0.7 * strength) + 0.7 * strength * tone
 
 
-def _illumination(rng, size):
+def _illumination(rng: np.random.Generator, size: tuple[int, int]) -> np.ndarray:
     """Brightness (H, W) of the light: a slope, fall-off to the corners, and at times the soft edge of a shadow."""
     height, width = size
     x = np.linspace(-1, 1, width, dtype=np.float32)[None]
     y = np.linspace(-1, 1, height, dtype=np.float32)[:, None]
     slope = rng.normal(0, 0.10, 2)
-    light = 1 + np.float32(slope[0]) * x + np.float32(slope[1]) * y
+    light: np.ndarray = 1 + np.float32(slope[0]) * x + np.float32(slope[1]) * y
     light = light * (1 - np.float32(rng.uniform(0, 0.12)) * (x * x + y * y))
     if rng.random() < 0.2:
         angle = rng.uniform(0, 2 * np.pi)
@@ -152,12 +157,12 @@ def _illumination(rng, size):
     return light
 
 
-def _camera(rng, scene):
+def _camera(rng: np.random.Generator, scene: np.ndarray) -> np.ndarray:
     """Lens, sensor and tone: slight blur, white balance, exposure, noise, 8 bits; (3, H, W) to (H, W, 3)."""
     sigma, noise = rng.uniform(0.35, 0.75), np.float32(255 * rng.uniform(0.004, 0.018))
     warmth = rng.normal(0, 0.03)
     balance = np.array([1 + warmth, 1 + rng.normal(0, 0.01), 1 - warmth]) * rng.uniform(0.8, 1.15)
-    speckle = noise * grain(rng, scene.shape[1:], 0.0) + np.float32(0.5)
+    speckle = noise * grain(rng, scene.shape[1:3], 0.0) + np.float32(0.5)
     planes = []
     for plane, gain in zip(scene, balance, strict=True):
         plane = cv2.GaussianBlur(plane, (0, 0), sigma) * np.float32(gain)

@@ -44,7 +44,9 @@ def asphalt(rng: np.random.Generator, size: tuple[int, int]) -> Surface:
     return Surface(colour, relief * np.float32(rng.uniform(0.12, 0.35)))
 
 
-def _marking(rng, colour, relief, texture):
+def _marking(
+    rng: np.random.Generator, colour: np.ndarray, relief: np.ndarray, texture: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     height, width = relief.shape
     across = _distance_along(rng, (height, width), rng.choice([0.0, np.pi / 2]) + rng.normal(0, 0.06))
     half = rng.uniform(0.05, 0.12) * width
@@ -80,7 +82,7 @@ def concrete(rng: np.random.Generator, size: tuple[int, int]) -> Surface:
         colour = colour * (1 - np.float32(rng.uniform(0.05, 0.35)) * groove)
     if rng.random() < 0.15:
         centre = rng.uniform(0.1, 0.9, 2) * (size[1], size[0])
-        disc = np.zeros(size, np.float32)
+        disc: np.ndarray = np.zeros(size, np.float32)
         cv2.circle(disc, (int(centre[0]), int(centre[1])), int(rng.integers(3, 8)), 1.0, -1, cv2.LINE_AA)
         disc = cv2.GaussianBlur(disc, (0, 0), 0.8)
         relief, colour = relief - 2 * disc, colour * (1 - np.float32(0.7) * disc)
@@ -112,7 +114,7 @@ def masonry(rng: np.random.Generator, size: tuple[int, int]) -> Surface:
     joint = rng.uniform(2.5, max(3.0, course * 0.14))
     top, left = rng.uniform(0, course), rng.uniform(0, length)
     warp = 0.6 + 0.02 * course
-    x = np.arange(width, dtype=np.float32)[None] + warp * clouds(rng, size, 24, 4) + left
+    x: np.ndarray = np.arange(width, dtype=np.float32)[None] + warp * clouds(rng, size, 24, 4) + left
     y = np.arange(height, dtype=np.float32)[:, None] + warp * clouds(rng, size, 24, 4) + course - top
     row = np.floor(y / course)
     x = x + (row % 2) * (length / 2)
@@ -124,7 +126,9 @@ def masonry(rng: np.random.Generator, size: tuple[int, int]) -> Surface:
     rows, columns = int(row.max()) + 1, int(column.max()) + 1
     base = _brick_colour(rng)
     shades = 1 + rng.normal(0, rng.uniform(0.04, 0.12), (1, rows, columns)) + rng.normal(0, 0.012, (3, rows, columns))
-    of_brick = (base.reshape(3, 1, 1) * shades).astype(np.float32)[:, row.astype(np.intp), column.astype(np.intp)]
+    of_brick: np.ndarray = (base.reshape(3, 1, 1) * shades).astype(np.float32)[
+        :, row.astype(np.intp), column.astype(np.intp)
+    ]
     fine, spots = grain(rng, size, 0.8), clouds(rng, size, rng.uniform(12, 40), octaves=4, roughness=0.7)
     of_brick = of_brick * (1 + rng.uniform(0.02, 0.05) * fine + rng.uniform(0.02, 0.08) * spots)
     bloom = smoothstep(clouds(rng, size, 50, octaves=6, roughness=0.7), rng.uniform(0.8, 2.0), 2.8)
