@@ -17,6 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from csbsr.cli.config import check_words
 from csbsr.errors import NonFiniteLoss
+from csbsr.files import disk_trouble
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +48,7 @@ def now() -> str:
 
 def explained(error: Exception) -> str:
     """The error's text, with the way out where a library does not give it."""
-    text = str(error)
+    text = disk_trouble(error) or str(error)
     if text.startswith("Caught ") and " in DataLoader worker" in text:  # the worker's traceback, its message last
         text = text.rpartition(f"{type(error).__name__}: ")[2].rstrip()
     if "Expected more than 1 value per channel" in text:
@@ -69,21 +70,32 @@ def reports_errors(task: Callable[[DictConfig], Any]) -> Callable[[DictConfig], 
         folder = run_folder()
         ours = (folder / ".hydra").is_dir()  # else Hydra was told to leave no records, and this may be anyone's
         new = ours and all(path.name == ".hydra" or path.suffix == ".log" for path in folder.iterdir())
+
+        def clean() -> None:
+            if new and folder.is_dir() and not any((folder / name).exists() for name in ("checkpoints", "metrics.csv")):
+                shutil.rmtree(folder)
+
         try:
             check_words(HydraConfig.get().overrides.task, HydraConfig.get().job.config_name)
             return task(config)
+        except SystemExit as stop:
+            if stop.code:
+                clean()
+            raise
         except Exception as error:
-            if not isinstance(error, (ValueError, *_OF_FILES, NonFiniteLoss, *_out_of_memory())):
+            if HydraConfig.get().mode is RunMode.MULTIRUN or not _is_told(error):
                 raise
-            if HydraConfig.get().mode is RunMode.MULTIRUN:
-                raise
-            if new and not any((folder / name).exists() for name in ("checkpoints", "metrics.csv")):
-                shutil.rmtree(folder)
+            clean()
             log.debug("traceback", exc_info=True)
             print(f"error: {explained(error)}", file=sys.stderr)
             raise SystemExit(1) from None
 
     return wrapper
+
+
+def _is_told(error: Exception) -> bool:
+    """Whether a person can mend it."""
+    return isinstance(error, (ValueError, *_OF_FILES, NonFiniteLoss, *_out_of_memory())) or bool(disk_trouble(error))
 
 
 def _out_of_memory() -> tuple[type[Exception], ...]:

@@ -120,11 +120,6 @@ def without(arguments: Sequence[str], *keys: str) -> list[str]:
     return [argument for argument in arguments if argument.partition("=")[0].lstrip("+~") not in keys]
 
 
-def names_code(argument: str) -> bool:
-    """Whether an override can choose what code runs: it names or trusts a target, refers elsewhere, or is Hydra's."""
-    return "_target_" in argument or "$" in argument or argument.lstrip("+~").startswith(("trusted", "hydra", "-"))
-
-
 def check_words(words: Sequence[str], config_name: str | None) -> None:
     """Check the overrides of a job against the settings that they replace: a word where a number stands, say.
 

@@ -22,7 +22,7 @@ from csbsr.inspection.record import FAILED, Record
 from csbsr.inspection.sources import Mask, find_masks
 from csbsr.inspection.store import MEASURE, REPORT, Store
 from csbsr.measure import unmatched
-from csbsr.text import first_names
+from csbsr.words import first_names
 
 log = logging.getLogger("csbsr")
 
@@ -56,7 +56,7 @@ def measure(config: DictConfig) -> None:
         "overrides": unquoted(HydraConfig.get().overrides.task), "settings": plain(config),
     }  # fmt: skip
     store = Store(output, MEASURE, about, goes_on=False)
-    work = MeasuringMasks(measuring, config.kind, config.threshold, config.scale)
+    work = MeasuringMasks(measuring, config.kind, config.threshold, config.scale, config.max_megapixels)
     job = Job(work, masks, store, about={"input": config.input, "date": now()})
     log.info("input    %d files", len(masks))
     for line in notes_on_distances(masks, measuring):

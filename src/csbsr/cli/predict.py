@@ -13,10 +13,11 @@ from omegaconf import DictConfig
 
 from csbsr.cli.command import now, plain, reports_errors, require
 from csbsr.cli.config import SOME_FAILED, literal_paths, run, show_version, unquoted
+from csbsr.data.reading import at_most
 from csbsr.inspection.record import FAILED, Record
 from csbsr.inspection.store import PREDICT, REPORT, TABLE, Store
 from csbsr.measure import unmatched
-from csbsr.text import first_names, printable
+from csbsr.words import first_names, printable
 
 if TYPE_CHECKING:  # torch is loaded when there is something to predict
     from csbsr.inspection.measuring import Measuring
@@ -88,7 +89,8 @@ def predict(config: DictConfig) -> None:
             if names:
                 log.warning("gsd_mm   %d %s (%s)", len(names), message, first_names([str(name) for name in names]))
     log.info("output   %s", config.output)
-    counts = with_progress(job, "predicting", line_of)
+    with at_most(config.max_megapixels):
+        counts = with_progress(job, "predicting", line_of)
     log.info("done     %d, skipped %d, failed %d", counts.done, counts.skipped, counts.failed)
     if counts.flagged:
         log.info("note     %d flagged: the super-resolved image does not explain the photograph", counts.flagged)

@@ -10,31 +10,38 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from csbsr.cli.config import without
-from csbsr.weights import read_checkpoint
+from csbsr.training.resuming import LAST, PREVIOUS, ResumePoint, read_sound
 from csbsr.weights.checkpoint import card
 
 
-def left_behind(config: DictConfig, folder: Path) -> tuple[str | None, int]:
-    """The checkpoint that an earlier start of this job of a sweep left in its ``folder``, and its number of updates.
+def left_behind(config: DictConfig, folder: Path) -> tuple[str | None, ResumePoint]:
+    """The checkpoint that an earlier start of this job left in its ``folder``, and the point that it was written at.
 
-    Jobs are numbered, so the folder is only this job's if its checkpoint was trained by the same words.
+    Asked for with ``resume=true``, and in a sweep.  Jobs are numbered, so the folder is only this job's if its
+    checkpoint was trained by the same words.
 
     Raises:
         ValueError: the folder holds another job.
     """
-    path = folder / "checkpoints" / "last.ckpt"
-    if HydraConfig.get().mode is not RunMode.MULTIRUN or config.ckpt or not path.is_file():
-        return None, 0
-    checkpoint = read_checkpoint(path)
+    path = folder / "checkpoints" / LAST
+    again = config.resume or HydraConfig.get().mode is RunMode.MULTIRUN
+    if not again or config.ckpt or not holds_run(folder):
+        return None, ResumePoint()
+    path, checkpoint = read_sound(path)
     then, now = (_job(words) for words in (card(checkpoint)["overrides"], HydraConfig.get().overrides.task))
     if then != now:
         raise ValueError(
             f"{folder} holds another job ({' '.join(then)}), expected {' '.join(now)}; "
             "start this sweep with another output=<folder>, or remove that folder"
         )
-    return str(path), checkpoint["global_step"]
+    return str(path), ResumePoint.of(checkpoint)
+
+
+def holds_run(folder: Path) -> bool:
+    """Whether a run has saved something in ``folder``."""
+    return any((folder / "checkpoints" / name).is_file() for name in (LAST, PREVIOUS))
 
 
 def _job(words: Sequence[str]) -> list[str]:
     """What makes a job, whatever the order and the place it is written to."""
-    return sorted(without(words, "ckpt", "output"))
+    return sorted(without(words, "ckpt", "output", "resume"))

@@ -15,13 +15,14 @@ import numpy as np
 
 from csbsr.data.errors import DataError
 from csbsr.data.mask_values import IGNORED, MaskRule
-from csbsr.data.reading.files import contents
+from csbsr.data.regular import check_regular
 
 POLYGONS = frozenset({".json"})
 EXCLUDE = "exclude"  #: label of areas that are left out
 _IGNORED_NAMES = ("ignore", "ignored", EXCLUDE)
 _EXPECTED = "polygons of LabelMe: shapes with a label and points"
 _LARGEST = 100_000  # pixels of a side
+_LARGEST_FILE = 1 << 30  # bytes
 _ROUNDING = 1e-9  # pixels by which a crossing of whole numbers may be off
 
 
@@ -366,8 +367,13 @@ def size_of(path: str | Path) -> tuple[int, int] | None:
 
 
 def _json(path: str | Path) -> dict[str, Any]:
+    size = check_regular(path)
+    if size > _LARGEST_FILE:
+        raise DataError.about(path, f"{size >> 20} MB of JSON", f"at most {_LARGEST_FILE >> 20} MB", "Divide the set.")
     try:
-        content = json.loads(contents(path).decode("utf-8-sig"))
+        content = json.loads(Path(path).read_bytes().decode("utf-8-sig"))
+    except OSError as error:
+        raise DataError.about(path, f"no readable file ({error.strerror})", _EXPECTED, "Check your rights.") from error
     except (ValueError, RecursionError) as error:
         raise DataError.about(path, f"no JSON ({error})", _EXPECTED, "Export it again.") from error
     if not isinstance(content, dict):

@@ -13,7 +13,7 @@ from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from PIL import Image
 
-from csbsr.data.reading import any_size
+from csbsr.data.reading import any_size, check_regular
 from csbsr.inspection.measuring import Measuring
 from csbsr.inspection.record import DONE, FAILED, UNFINISHED, Record, Source
 from csbsr.inspection.report import write_report
@@ -294,6 +294,7 @@ def _changed(earlier: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 
 def _pixels(path: Path) -> int:
     try:
+        check_regular(path)
         with any_size(), Image.open(path) as image:
             return image.width * image.height
     except Exception:  # reading the file will say what is wrong with it

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from csbsr.data.reading import eight_bit, read_image
+from csbsr.data.limits import MAX_MEGAPIXELS
+from csbsr.data.reading import at_most, eight_bit, read_image
 from csbsr.inspection.measuring import Measuring
 from csbsr.inspection.metadata import read_metadata
 from csbsr.inspection.record import Record
@@ -21,6 +22,7 @@ from csbsr.measure.reading import KINDS
 from csbsr.pages.pictures import limited
 
 _THRESHOLD = 0.5  # where none is given or noted
+_UNKNOWN_SCALE = 4.0  # taken for the largest mask that is read, where nobody says how many pixels are one
 
 
 class MeasuringMasks:
@@ -31,6 +33,7 @@ class MeasuringMasks:
         kind: what the files hold, see `csbsr.measure.read_segmentation`.
         threshold: of a probability; None for what is noted of a mask, else 0.5.
         scale: pixels of a mask to one of the photograph; None for what is noted of it, or from the photograph, or 1.
+        max_megapixels: of a photograph that is read; a mask may have as many at the photograph's scale.
 
     Raises:
         ValueError: something is out of its range.
@@ -42,7 +45,12 @@ class MeasuringMasks:
     kinds = ("widths", "cracks")
 
     def __init__(
-        self, measuring: Measuring, kind: str = "auto", threshold: float | None = None, scale: float | None = None
+        self,
+        measuring: Measuring,
+        kind: str = "auto",
+        threshold: float | None = None,
+        scale: float | None = None,
+        max_megapixels: float = MAX_MEGAPIXELS,
     ) -> None:
         if kind not in KINDS:
             raise ValueError(f"kind: expected one of {', '.join(KINDS)}, got {kind!r}")
@@ -50,6 +58,7 @@ class MeasuringMasks:
             if value is not None:
                 check_number(name, value)
         self.measuring, self.kind, self.threshold, self.scale = measuring, kind, threshold, scale
+        self.max_megapixels = max_megapixels
         # Raises for what is out of its range, before anything is written.
         measuring.measure("", np.zeros((1, 1), bool), _first(threshold, _THRESHOLD), _first(scale, 1))
 
@@ -62,8 +71,10 @@ class MeasuringMasks:
         if item.error is not None:
             raise ValueError(item.error)
         measuring = self.measuring
-        segmentation, factor = read_segmentation(item.path, self.kind, measuring.megapixels * 1e6, item.predicted)
-        picture = None if item.picture is None else eight_bit(read_image(item.picture))
+        side = max(1.0, _first(self.scale, item.scale, _UNKNOWN_SCALE))
+        with at_most(self.max_megapixels * side**2):
+            segmentation, factor = read_segmentation(item.path, self.kind, measuring.megapixels * 1e6, item.predicted)
+            picture = None if item.picture is None else eight_bit(read_image(item.picture))
         from_photograph = 1 if picture is None else factor * segmentation.shape[1] / picture.shape[1]
         scale = _first(self.scale, item.scale, from_photograph)
         threshold = _first(self.threshold, item.threshold, _THRESHOLD)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from csbsr.data.reading import any_size, eight_bit, read_image
+from csbsr.data.reading import eight_bit, read_image
 from csbsr.files import write_text
 from csbsr.inspection.measuring import RECORDED, Measuring
 from csbsr.inspection.metadata import read_metadata
@@ -63,8 +63,7 @@ class Predicting:
     def do(self, item: Photograph, record: Record, files: GrowingFiles, tick: Callable[[float], None]) -> None:
         """Do one photograph: its files grow under their temporary names, its record is filled."""
         record.metadata = read_metadata(item.path)
-        with any_size():
-            image = read_image(item.path)
+        image = read_image(item.path)
         record.size, record.threshold = Size(image.shape[1], image.shape[0]), self.predictor.threshold
         rows = ResultFiles(files)
         try:

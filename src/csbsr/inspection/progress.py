@@ -10,7 +10,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from csbsr.inspection.job import Counts, Job
 from csbsr.inspection.record import Record
-from csbsr.text import printable
+from csbsr.words import printable
 
 
 def with_progress(

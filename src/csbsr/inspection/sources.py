@@ -13,7 +13,7 @@ from csbsr.inspection.photographs import READABLE, Photograph, find
 from csbsr.inspection.record import DONE, FAILED, Agreement, Record
 from csbsr.inspection.store import MEASURE, PICTURES, SUMMARY, PicturePlaces, read_summary
 from csbsr.measure import gsd_of
-from csbsr.text import first_names
+from csbsr.words import first_names
 
 log = logging.getLogger("csbsr")
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import math
+import unicodedata
 from collections.abc import Iterable
-from pathlib import Path, PurePath
+from pathlib import Path, PurePath, PurePosixPath
+
+from csbsr.data.tables import number, read_table
 
 _COLUMNS = ("file", "gsd_mm")
 
@@ -14,8 +16,8 @@ def ground_sampling(given: float | str | Path | None) -> float | dict[str, float
     """What the user gave as ground sampling distance, checked.
 
     Args:
-        given: millimetres to a pixel of the photograph; or the path of a CSV file with the columns ``file`` (a
-            photograph's path or name) and ``gsd_mm``; or None.
+        given: millimetres to a pixel of the photograph, also with a decimal comma and ``mm``; or the path of a CSV or
+            xlsx file with the columns ``file`` (a photograph's path or name) and ``gsd_mm``; or None.
 
     Returns:
         The number, the file's numbers by name, or None.
@@ -25,35 +27,39 @@ def ground_sampling(given: float | str | Path | None) -> float | dict[str, float
     """
     if given is None:
         return None
-    try:
-        return _positive(given)
-    except (TypeError, ValueError):
-        if not isinstance(given, (str, Path)) or not Path(given).is_file():
+    if not isinstance(given, (str, Path)) or not Path(given).is_file():
+        try:
+            return _positive(number(str(given)))
+        except (TypeError, ValueError):
             raise ValueError(
-                f"gsd_mm: expected millimetres per pixel above 0 or a CSV file with columns file,gsd_mm, got {given!r}"
+                "gsd_mm: expected millimetres per pixel above 0, or a CSV or xlsx file with columns file,gsd_mm, got "
+                f"{given!r}"
             ) from None
     table: dict[str, float] = {}
-    with open(given, newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file)
-        if not set(_COLUMNS) <= set(reader.fieldnames or ()):
-            raise ValueError(f"{given}: expected the columns {','.join(_COLUMNS)}, got {reader.fieldnames}")
-        for row in reader:
-            name = PurePath(row["file"] or "").as_posix()
-            if name in table:
-                raise ValueError(f"{given}, line {reader.line_num}: {name} is listed twice; keep one")
-            try:
-                table[name] = _positive(row["gsd_mm"])
-            except (TypeError, ValueError):
-                raise ValueError(
-                    f"{given}, line {reader.line_num}: expected gsd_mm above 0 for {name}, got {row['gsd_mm']!r}"
-                ) from None
+    for row in read_table(given, _COLUMNS):
+        name = PurePosixPath(unicodedata.normalize("NFC", row.cells["file"].replace("\\", "/"))).as_posix()
+        if not row.cells["file"]:
+            if not row.cells["gsd_mm"]:
+                continue
+            raise ValueError(f"{given}, line {row.line}: expected a photograph's name beside {row.cells['gsd_mm']!r}")
+        if name in table:
+            raise ValueError(f"{given}, line {row.line}: {name} is listed twice; keep one")
+        try:
+            table[name] = _positive(number(row.cells["gsd_mm"]))
+        except ValueError:
+            raise ValueError(
+                f"{given}, line {row.line}: expected gsd_mm above 0 for {name}, got {row.cells['gsd_mm']!r}"
+            ) from None
+    if not table:
+        raise ValueError(f"{given}: expected a row for each photograph, got none below the header")
     return table
 
 
 def gsd_of(name: str | Path, gsd: float | dict[str, float] | None) -> float | None:
     """The ground sampling distance of one photograph; None if it is not listed.
 
-    It is listed by its path, else by its file name, else by these in other letter case, if that means one row alone.
+    It is listed by its path, else by its file name, else by these in other letter case, else without its suffix, if
+    that means one row alone; whatever the Unicode form.
     """
     if not isinstance(gsd, dict):
         return gsd
@@ -80,12 +86,13 @@ def unmatched(names: Iterable[str | Path], gsd: float | dict[str, float] | None)
 
 def _row(name: str | Path, gsd: dict[str, float]) -> str | None:
     """By what the list has a photograph."""
-    path = PurePath(name)
-    for wanted in (path.as_posix(), path.name):
+    path = PurePosixPath(unicodedata.normalize("NFC", PurePath(name).as_posix()))
+    whole, last = path.as_posix(), path.name
+    for wanted in (whole, last):
         if wanted in gsd:
             return wanted
-    for wanted in (path.as_posix().casefold(), path.name.casefold()):
-        found = [row for row in gsd if row.casefold() == wanted]
+    for wanted in (whole, last, path.with_suffix("").as_posix(), path.stem):
+        found = [row for row in gsd if row.casefold() == wanted.casefold()]
         if found:
             return found[0] if len(found) == 1 else None
     return None
