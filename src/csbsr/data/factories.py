@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from csbsr.contracts import Degradation
+from csbsr.contracts import Degradation, PairSource
 from csbsr.data.datamodule import CrackDataModule
 from csbsr.data.degraded import DegradedPairs
 from csbsr.data.folder import FolderPairs
@@ -86,10 +86,14 @@ def synthetic_data(
         thinnest: varied world: narrower cracks are marked so many pixels wide; 0: masks are exact.
         options: further arguments of `CrackDataModule`.
     """
+    if isinstance(size, str) or len(size) != 2 or not all(isinstance(side, int) for side in size):
+        raise ValueError(f"size: expected height and width in pixels, such as [320,320], got {size!r}")
     height, width = size
     if world not in WORLDS:
         raise ValueError(f"world: expected one of {', '.join(WORLDS)}, got {world!r}")
     parts = (("train", train_images), ("test", test_images))
+    train: PairSource
+    test: PairSource
     if world == "plain" and surfaces is None:
         train, test = (SyntheticPairs(split, count, (height, width), data_seed) for split, count in parts)
         return CrackDataModule(train, test, degradation, **options)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -45,7 +45,7 @@ def survey(source: FolderPairs, indices: Sequence[int], full: bool = True, cache
     names = [source.name(index) for index in indices]
     if coco is not None:
         masks = [_listed(coco, name) for name in names]
-        looks = [_drawn(coco, name) for name in names] if full else [None] * len(names)
+        looks: Sequence[MaskLook | None] = [_drawn(coco, name) for name in names] if full else [None] * len(names)
     else:
         masks = read_heads([mask for _, mask in chosen], cache)
         looks = _looks(source, indices, images, cache) if full else [None] * len(names)
@@ -56,7 +56,7 @@ def survey(source: FolderPairs, indices: Sequence[int], full: bool = True, cache
 
 
 def check_before(
-    source: FolderPairs, parts: dict[str, Sequence[int]], check: str = "full", cache: Looked | None = None
+    source: FolderPairs, parts: Mapping[str, Sequence[int]], check: str = "full", cache: Looked | None = None
 ) -> dict[str, SetVerdict]:
     """Look at what a run will read, and refuse it before its first step if something cannot be read.
 

@@ -20,7 +20,7 @@ class TableRow(NamedTuple):
     cells: dict[str, str]  #: by the header's names as they were asked for; stripped
 
 
-def read_table(path: str | Path, columns: Sequence[str]) -> list[TableRow]:
+def read_table(path: str | Path, columns: Sequence[str], optional: Sequence[str] = ()) -> list[TableRow]:
     """The rows of a CSV file or of the first sheet of an xlsx workbook.
 
     Understood are commas, semicolons, tabs and bars between cells, UTF-8 with or without a mark, UTF-16 and cp1252,
@@ -30,6 +30,7 @@ def read_table(path: str | Path, columns: Sequence[str]) -> list[TableRow]:
     Args:
         path: of the file.
         columns: that must be there, in any order among others.
+        optional: that may be there; else their cells are empty.
 
     Raises:
         ValueError: the file cannot be read, or a column is missing; names the file and the line.
@@ -49,7 +50,7 @@ def read_table(path: str | Path, columns: Sequence[str]) -> list[TableRow]:
         raise ValueError(f"{name}: an .xls workbook of Excel 97; save it as .xlsx or CSV")
     else:
         lines = list(_text(name, data, columns))
-    return _rows(name, lines, columns)
+    return _rows(name, lines, columns, optional)
 
 
 def number(text: str) -> float:
@@ -140,7 +141,9 @@ def _workbook(name: Path, data: bytes) -> Iterator[tuple[int, list[str]]]:
         raise ValueError(f"{name}: expected a workbook ({reason}); save it again, or as CSV") from None
 
 
-def _rows(name: Path, lines: Sequence[tuple[int, list[str]]], columns: Sequence[str]) -> list[TableRow]:
+def _rows(
+    name: Path, lines: Sequence[tuple[int, list[str]]], columns: Sequence[str], optional: Sequence[str]
+) -> list[TableRow]:
     filled = [(line, cells) for line, cells in lines if any(cell.strip() for cell in cells)]
     if not filled:
         raise ValueError(f"{name}: expected the columns {', '.join(columns)}, got an empty table")
@@ -150,13 +153,18 @@ def _rows(name: Path, lines: Sequence[tuple[int, list[str]]], columns: Sequence[
     if missing:
         shown = ", ".join(cell.strip() for cell in header if cell.strip())[:200]
         raise ValueError(f"{name}, line {line}: expected the columns {', '.join(columns)}, got {shown!r}")
-    for column in columns:
+    for column in (*columns, *optional):
         if names.count(_name(column)) > 1:
             raise ValueError(f"{name}, line {line}: column {column} is there twice; keep one")
-    places = {column: names.index(_name(column)) for column in columns}
+    wanted = (*columns, *optional)
+    places = {column: names.index(_name(column)) if _name(column) in names else len(names) for column in wanted}
     return [
         TableRow(
-            count, {column: cells[place].strip() if place < len(cells) else "" for column, place in places.items()}
+            count,
+            {
+                column: cells[place].strip() if place < min(len(cells), len(names)) else ""
+                for column, place in places.items()
+            },
         )
         for count, cells in filled[1:]
     ]

@@ -128,7 +128,8 @@ def _frames(image: Image.Image) -> tuple[str, ...]:
 def _sixteen_bit(image: Image.Image) -> bool:
     if image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PNG"):
         return True  # the second is how Pillow before 11.3 opens a 16-bit grey PNG
-    return any("16" in str(tile[3]) for tile in getattr(image, "tile", ()))  # the raw mode, e.g. "RGB;16B"
+    tiles = [tile[3] for tile in getattr(image, "tile", ())]  # the raw mode is there, alone or first, e.g. "RGB;16B"
+    return any("16" in str(args[0] if isinstance(args, tuple) and args else args) for args in tiles)
 
 
 def _sixteen(path: str | Path, data: bytes, opened: Image.Image, notes: tuple[str, ...]) -> Decoded:
