@@ -74,9 +74,11 @@ def jobs(words):
     parsed = OverridesParser.create().parse_overrides(words)
     return itertools.product(
         *(
-            [f"{word.get_key_element()}={value}" for value in word.sweep_string_iterator()]
-            if word.is_sweep_override()
-            else [word.input_line]
+            [word.input_line]
+            if not word.is_sweep_override()
+            else [f"{word.get_key_element()}={word.value().start}"]
+            if word.is_interval_sweep()
+            else [f"{word.get_key_element()}={value}" for value in word.sweep_string_iterator()]
             for word in parsed
         )
     )

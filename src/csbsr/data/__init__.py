@@ -1,8 +1,8 @@
 """Data: files or generated surfaces to samples and batches of high-resolution image and crack mask."""
 
-import importlib
 import os
-from typing import Any
+
+from csbsr.lazy import by_name
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # read when albumentations is imported; else it asks PyPI
 
@@ -30,13 +30,4 @@ _MODULES = {
     "synthetic_data": "factories",
 }
 __all__ = list(_MODULES)
-
-
-def __dir__() -> list[str]:
-    return [*globals(), *__all__]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+__getattr__ = by_name(__name__, _MODULES)

@@ -63,7 +63,7 @@ def synthetic_data(
     degradation: Degradation,
     train_images: int = 800,
     test_images: int = 40,
-    size: Sequence[int] = (320, 320),
+    size: Sequence[int] | str = (320, 320),
     data_seed: int = 0,
     world: str = "plain",
     surfaces: str | None = None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from csbsr.inside import check_relative
@@ -48,10 +48,13 @@ def check_run_card(card: Any) -> None:
             raise ValueError(f"{name}: network.{part}: expected a mapping, got {kind_of(inner)}")
         if isinstance(inner, Mapping) and not isinstance(inner.get("network", {}), Mapping):
             raise ValueError(f"{name}: network.{part}.network: expected a mapping, got {kind_of(inner['network'])}")
-    for key, kind in (("name", str), ("degradation", str), ("fingerprint", str), ("images", int)):
+    for key, kind in {"name": str, "degradation": str, "fingerprint": str, "images": int}.items():
         if data.get(key) is not None:
             field(data, key, kind, f"{name}: data")
-    for keys, kind in ((_TEXTS, str), (_NUMBERS, float), (("config", "training"), dict)):
+    entries: tuple[tuple[Sequence[str], type], ...] = (
+        (_TEXTS, str), (_NUMBERS, float), (("config", "training"), dict),
+    )  # fmt: skip
+    for keys, kind in entries:
         for key in keys:
             if card.get(key) is not None:
                 field(card, key, kind, name)
