@@ -20,7 +20,7 @@ from pytorch_lightning.utilities import rank_zero_only
 from csbsr.build import TRUSTED, build
 from csbsr.cli import build as make
 from csbsr.cli.command import plain, reports_errors, run_folder
-from csbsr.cli.config import literal_paths, merged, quoted, run, show_version, value_of, without
+from csbsr.cli.config import literal_paths, merged, quoted, run, said_now, show_version, value_of, without
 from csbsr.cli.folders import claimed, claims
 from csbsr.cli.replay import check_stored
 from csbsr.cli.sweep import forwarding, holds_run, left_behind
@@ -72,7 +72,8 @@ def continued(arguments: list[str]) -> list[str]:
             f"ckpt: {printable(path)} was not written by csbsr-train; to start from its weights use "
             f"init={printable(path)}"
         )
-    given, stored = without(arguments, "ckpt"), without(described["overrides"], *PLACE)
+    given, stored = (said_now(words) for words in (arguments, described["overrides"]))
+    given, stored = without(given, "ckpt"), without(stored, *PLACE)
     replayed = merged(stored, given)[: -len(given) or None]
     check_goes_on(checkpoint, f"ckpt: {printable(path)}")
     check_stored(replayed, given, path)
