@@ -39,13 +39,13 @@ class Stretch(NamedTuple):
 
 
 def grey_levels(photograph: np.ndarray) -> np.ndarray:
-    """(h, w) float32 luminance from 0 to 255 of a photograph (h, w, 3) or (h, w), uint8 or floats in [0, 1]."""
+    """(h, w) luminance from 0 to 255 of a photograph (h, w, 3) or (h, w): uint8 of uint8, float32 of floats in [0, 1]."""
     photograph = np.asarray(photograph)
     if photograph.ndim not in (2, 3) or (photograph.ndim == 3 and photograph.shape[2] != 3):
         raise ValueError(f"photograph: expected (h, w, 3) or (h, w), got {photograph.shape}")
     grey = photograph if photograph.ndim == 2 else cv2.cvtColor(np.ascontiguousarray(photograph), cv2.COLOR_RGB2GRAY)
     if grey.dtype == np.uint8:
-        return grey.astype(np.float32)
+        return grey
     if not np.issubdtype(grey.dtype, np.floating):
         raise ValueError(f"photograph: expected uint8 or floats in [0, 1], got {grey.dtype}")
     return grey.astype(np.float32) * np.float32(255)
