@@ -7,7 +7,7 @@ import logging
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 
 import hydra
@@ -22,7 +22,7 @@ from csbsr.cli import build as make
 from csbsr.cli.config import literal_paths, merged, quoted, run, show_version, value_of, without
 from csbsr.cli.folders import claimed, claims
 from csbsr.cli.replay import check_stored
-from csbsr.cli.sweep import holds_run, left_behind
+from csbsr.cli.sweep import forwarding, holds_run, left_behind
 from csbsr.files import remove_partial, write_text
 from csbsr.metrics.definitions import definitions
 from csbsr.report.page import number
@@ -49,7 +49,8 @@ def main() -> None:
         arguments = continued(literal_paths(arguments))
     except (ValueError, FileNotFoundError) as error:
         raise SystemExit(f"error: {error}") from None
-    with claims():
+    sweep = any(word in ("-m", "--multirun") for word in arguments)
+    with claims(), forwarding() if sweep else nullcontext():
         run(train, "train", arguments, stopped="nothing was being trained")
 
 
@@ -95,7 +96,9 @@ def train(config: DictConfig) -> float | None:
         try:
             return fitted(config, folder, stops)
         except Stopped as stop:
-            raise SystemExit(farewell(stop, folder)) from None
+            code = farewell(stop, folder)
+            stops.tell_others(stop.signal)
+            raise SystemExit(code) from None
 
 
 def fitted(config: DictConfig, folder: Path, stops: Stops) -> float | None:
