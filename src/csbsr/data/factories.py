@@ -9,7 +9,7 @@ from csbsr.contracts import Degradation
 from csbsr.data.datamodule import CrackDataModule
 from csbsr.data.degraded import DegradedPairs
 from csbsr.data.folder import FolderPairs
-from csbsr.data.mask_values import MaskRule
+from csbsr.data.mask_values import MaskRule, label_of
 from csbsr.data.pairs import STEM
 from csbsr.data.synthetic import SyntheticPairs
 from csbsr.data.world import SurfaceFolder, WorldPairs
@@ -49,11 +49,6 @@ def folder_data(
         FolderPairs(root, split, origin, mask_name, rule, bands, bits, check) for split in (train, test)
     )
     return CrackDataModule(train_pairs, test_pairs, degradation, **options)
-
-
-def label_of(value: int | str | None) -> int | str | None:
-    """A label as the command line gives it: digits are a number."""
-    return int(value) if isinstance(value, str) and value.strip().isdigit() else value
 
 
 def synthetic_data(
