@@ -13,6 +13,7 @@ from csbsr.pages.charts import Line, line_chart, series_key
 from csbsr.pages.templates import template
 
 _MOST = 500  # faults of a kind on the page
+_WIDEST = 24  # pixels, of the chart
 #: What each kind means and what to do, for the page.
 MEANINGS: Mapping[str, str] = {
     "folder": "A part could not be looked at.",
@@ -87,14 +88,18 @@ def _chart(parts: list[Part]) -> dict[str, Any] | None:
     for part in parts:
         total = sum(part.widths)
         if total:
-            shares = [count / total for count in part.widths]
-            points = [(edge, share) for edge, share in zip(edges, shares, strict=True) if edge <= 32]
-            lines.append(Line(part.name, [x for x, _ in points], [y for _, y in points]))
+            steps = [
+                (place, count / total)
+                for low, high, count in zip(edges, edges[1:], part.widths, strict=False)
+                for place in (low, high)
+                if low < _WIDEST
+            ]
+            lines.append(Line(part.name, [x for x, _ in steps], [y for _, y in steps]))
     if not lines:
         return None
     return {
         "title": "Length of cracks by their width",
-        "svg": Markup(line_chart(lines, "width from, px of the mask", "share of the length")),
+        "svg": Markup(line_chart(lines, "width, px of the mask", "share of the length")),
         "legend": [(Markup(series_key(i)), line.name) for i, line in enumerate(lines)],
         "note": "",
     }
