@@ -22,7 +22,9 @@ from csbsr.cli.command import now, plain, reports_errors, require, run_folder
 from csbsr.cli.config import literal_paths, run, show_version, unquoted, value_of
 from csbsr.cli.replay import check_sizes
 from csbsr.joint import describe
+from csbsr.measure import comparison
 from csbsr.pages.panel import panel
+from csbsr.plain import kind_of
 from csbsr.report.files import write_evaluation
 from csbsr.report.page import PICTURES, number
 from csbsr.report.pictures import ImagePictures
@@ -30,6 +32,7 @@ from csbsr.report.runcard import run_card
 from csbsr.training.callbacks import Progress, row_of
 from csbsr.training.loggers import log_final
 from csbsr.training.module import CrackModule
+from csbsr.training.widths import WidthErrors
 from csbsr.weights import load
 from csbsr.weights.stored import stored_settings
 from csbsr.words import printable
@@ -76,13 +79,20 @@ def evaluate(config: DictConfig) -> None:
     card = card_of(config, merged, data, trained)
     loggers = make.instances(config.get("logger"))
     images = ImageFiles(folder, config.panels)
-    trainer = make.build_trainer(config, [Progress(), images], loggers)
+    widths = WidthErrors(trained.get("recommended_threshold"))
+    trainer = make.build_trainer(config, [Progress(), images, widths], loggers)
     for logger in loggers:
         logger.log_hyperparams(card)
     trainer.test(module, datamodule=data, verbose=False)
     if trainer.is_global_zero:
-        values, definitions = metrics.compute(), metrics.definitions()
-        write_evaluation(folder, values, definitions, metrics.rows(), metrics.curves(), card)
+        values, definitions, rows = metrics.compute(), metrics.definitions(), metrics.rows()
+        if widths.found:
+            values, definitions = (
+                values | comparison.summary(widths.found.values()),
+                definitions | comparison.DEFINITIONS,
+            )
+            rows = comparison.rows_with(rows, widths.found)
+        write_evaluation(folder, values, definitions, rows, metrics.curves(), card)
         table = [[key, number(key, value), definitions[key]] for key, value in values.items()]
         show(table)
         log_final(loggers, "test", table, images.first)
@@ -141,9 +151,11 @@ def settings_of(config: DictConfig, stored: Mapping[str, Any]) -> dict[str, Any]
     settings, used = dict(stored), []
     for key in ("data", "degradation"):
         asked, known = config.get(key) or {}, settings.get(key)
-        if "_target_" in asked or not isinstance(known, Mapping):
+        if "_target_" in asked:
             settings.pop(key, None)
             continue
+        if not isinstance(known, Mapping):
+            raise ValueError(f"{name}: config.{key}: expected a mapping, got {kind_of(known)}; choose {key}=<option>")
         settings[key] = {entry: value for entry, value in known.items() if entry not in asked}
         used.append(key)
     settings = stored_settings(settings, tuple(used), name)

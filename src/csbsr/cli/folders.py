@@ -77,7 +77,11 @@ class OwnFolder(Callback):
         self._claim(config, "run")
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
-        """Claim the sweep's folder."""
+        """Claim the sweep's folder, and see that a sweeper that compares jobs has something to compare."""
+        if "direction" in config.hydra.sweeper and config.objective is None:
+            raise SystemExit(
+                "error: objective: expected a metric that the sweeper compares, got null; try objective=aiu"
+            )
         self._claim(config, "sweep")
 
     def _claim(self, config: DictConfig, kind: str) -> None:

@@ -7,7 +7,7 @@ import logging
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 
 import hydra
@@ -23,7 +23,7 @@ from csbsr.cli.command import plain, reports_errors, run_folder
 from csbsr.cli.config import literal_paths, merged, quoted, run, show_version, value_of, without
 from csbsr.cli.folders import claimed, claims
 from csbsr.cli.replay import check_stored
-from csbsr.cli.sweep import holds_run, left_behind
+from csbsr.cli.sweep import forwarding, holds_run, left_behind
 from csbsr.errors import NonFiniteLoss
 from csbsr.files import remove_partial, write_text
 from csbsr.joint import JointSystem, describe
@@ -52,7 +52,8 @@ def main() -> None:
         arguments = continued(literal_paths(arguments))
     except (ValueError, FileNotFoundError) as error:
         raise SystemExit(f"error: {error}") from None
-    with claims():
+    sweep = any(word in ("-m", "--multirun") for word in arguments)
+    with claims(), forwarding() if sweep else nullcontext():
         run(train, "train", arguments, stopped="nothing was being trained")
 
 
@@ -98,7 +99,9 @@ def train(config: DictConfig) -> float | None:
         try:
             return fitted(config, folder, stops)
         except Stopped as stop:
-            raise SystemExit(farewell(stop, folder)) from None
+            code = farewell(stop, folder)
+            stops.tell_others(stop.signal)
+            raise SystemExit(code) from None
 
 
 def fitted(config: DictConfig, folder: Path, stops: Stops) -> float | None:

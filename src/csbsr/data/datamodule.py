@@ -5,7 +5,10 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import time
 from collections.abc import Sequence
+from functools import partial
+from types import FrameType
 from typing import Any, TypeVar
 
 import cv2
@@ -293,10 +296,18 @@ def _settle(worker: int) -> None:
     """One thread per loader process, as they share out the cores already, and no end but by the main process.
 
     Schedulers and terminals signal every process of a run.  The main one then finishes its step, for which it needs
-    its loaders; so they pass over the first SIGTERM and die of the second.
+    its loaders; so they pass over a SIGTERM and die of one that comes later.
     """
     cv2.setNumThreads(0)
     for name in ("SIGINT", "SIGHUP", "SIGUSR1", "SIGUSR2"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda *_: signal.signal(signal.SIGTERM, signal.SIG_DFL))
+    signal.signal(signal.SIGTERM, partial(_pass_over, []))
+
+
+def _pass_over(first: list[float], number: int, frame: FrameType | None) -> None:
+    """Pass over a signal, and over its echo within a second: it is sent to a process and to its group."""
+    if first and time.monotonic() - first[0] > 1:
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+    first.append(time.monotonic())

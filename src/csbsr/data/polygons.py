@@ -279,12 +279,14 @@ def _rings(mask: np.ndarray) -> list[tuple[np.ndarray, float]]:
     padded = np.pad(np.asarray(mask, bool), 1)
     inner = padded[1:-1, 1:-1]
     steps: dict[tuple[int, int], list[tuple[int, int]]] = {}
-    for rows, columns, start, stop in (
-        (*np.nonzero(inner & ~padded[:-2, 1:-1]), (0, 0), (1, 0)),  # upper border, to the right
-        (*np.nonzero(inner & ~padded[1:-1, 2:]), (1, 0), (1, 1)),  # right border, down
-        (*np.nonzero(inner & ~padded[2:, 1:-1]), (1, 1), (0, 1)),  # lower border, to the left
-        (*np.nonzero(inner & ~padded[1:-1, :-2]), (0, 1), (0, 0)),  # left border, up
-    ):
+    borders: tuple[tuple[np.ndarray, tuple[int, int], tuple[int, int]], ...] = (
+        (inner & ~padded[:-2, 1:-1], (0, 0), (1, 0)),  # upper border, to the right
+        (inner & ~padded[1:-1, 2:], (1, 0), (1, 1)),  # right border, down
+        (inner & ~padded[2:, 1:-1], (1, 1), (0, 1)),  # lower border, to the left
+        (inner & ~padded[1:-1, :-2], (0, 1), (0, 0)),  # left border, up
+    )
+    for border, start, stop in borders:
+        rows, columns = np.nonzero(border)
         for row, column in zip(rows.tolist(), columns.tolist(), strict=True):
             steps.setdefault((column + start[0], row + start[1]), []).append((column + stop[0], row + stop[1]))
     found = []

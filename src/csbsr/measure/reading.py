@@ -126,7 +126,8 @@ def _sixteen_bit(path: str | Path) -> np.ndarray | None:
         with Path(path).open("rb") as file, Image.open(file) as image:
             if not image.mode.startswith("I"):  # "I;16"; "I" before Pillow 11.3
                 return None
-            head_checked(path, *image.size, 1, 2)
+            width, height = image.size
+            head_checked(path, width, height, 1, 2)
             image.load()  # turns a TIFF itself
             turned = image.getexif().get(_ORIENTATION, 1) != 1
             return np.asarray(ImageOps.exif_transpose(image) if turned else image)

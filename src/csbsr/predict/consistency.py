@@ -36,7 +36,7 @@ def difference(lr: Tensor, sr: Tensor, kernel: Tensor | None, scale: int, antial
         lr: (1, 3, h, w), the photograph.
         sr: (1, 3, s·h, s·w) in [0, 1].
         kernel: (1, 1, k, k), sum 1; None for a network that estimates none: then only the size changes.
-        scale: s.
+        scale: the factor s.
         antialias: of the down-scaling the network was trained with.
 
     Returns:

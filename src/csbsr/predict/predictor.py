@@ -45,7 +45,7 @@ class Prediction:
             estimates none.
         consistency: whether ``sr``, blurred and down-scaled, gives the photograph; None without super-resolution.
         threshold: of ``mask``.
-        scale: s.
+        scale: the factor s.
     """
 
     sr: np.ndarray

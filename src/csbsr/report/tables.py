@@ -15,7 +15,7 @@ from csbsr.report.published import FOOTNOTE, PUBLISHED
 class Column(NamedTuple):
     """A column of the table."""
 
-    key: str  #: as in `csbsr.metrics.CrackMetrics.compute`
+    key: str  #: as in `csbsr.metrics.CrackMetrics.compute` and `csbsr.measure.comparison.summary`
     title: str
     digits: int
     better: str = ""  #: "higher" or "lower", where one of them is
@@ -32,6 +32,10 @@ COLUMNS = (
     Column("f1", "F1", 3, "higher"),
     Column("f1_2px", "F1 (2 px)", 3, "higher"),
     Column("cldice", "clDice", 3, "higher"),
+    Column("width_mae", "width MAE, px", 2, "lower"),
+    Column("width_bias", "width bias, px", 2),
+    Column("width_error_90", "width error 90 %, px", 2, "lower"),
+    Column("length_found", "length found", 3, "higher"),
     Column("psnr", "PSNR", 2, "higher"),
     Column("ssim", "SSIM", 3, "higher"),
     Column("kernel_psnr", "kernel PSNR", 2, "higher"),

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeGuard, cast
 
 from pytorch_lightning.loops.fetchers import _DataFetcher
 from pytorch_lightning.loops.fit_loop import _FitLoop
@@ -47,10 +47,11 @@ class ResumePoint:
         """
         known = checkpoint.get("callbacks", {})
         known = known.get(STATE, {}) if isinstance(known, Mapping) else known
-        row, validation = (known.get("row"), known.get("validation", {})) if isinstance(known, Mapping) else (0, 0)
-        if not (row is None or _is_row(row)) or not _is_row(validation):
-            raise ValueError(f"ckpt: callbacks.{STATE}: expected rows of numbers, got {known!r:.200}")
-        return cls(checkpoint["global_step"], bool(known.get("unvalidated", False)), row, validation)
+        if isinstance(known, Mapping):
+            row, validation = known.get("row"), known.get("validation", {})
+            if (row is None or _is_row(row)) and _is_row(validation):
+                return cls(checkpoint["global_step"], bool(known.get("unvalidated", False)), row, validation)
+        raise ValueError(f"ckpt: callbacks.{STATE}: expected rows of numbers, got {known!r:.200}")
 
     def entry(self) -> dict[str, Any]:
         """The same as plain values, for a checkpoint."""
@@ -58,7 +59,7 @@ class ResumePoint:
         return {"unvalidated": self.unvalidated, "row": row, "validation": dict(self.validation)}
 
 
-def _is_row(value: Any) -> bool:
+def _is_row(value: Any) -> TypeGuard[Mapping[str, float]]:
     return isinstance(value, Mapping) and all(
         isinstance(key, str) and isinstance(number, (int, float)) for key, number in value.items()
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from types import FrameType
 from typing import Any
 
@@ -18,6 +19,10 @@ from csbsr.training.resuming import validation_follows
 SIGNALS = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2") if hasattr(signal, name)
 )
+
+
+#: Seconds within which a signal counts once: ``timeout``, terminals and schedulers send it to a process and its group.
+ECHO = 1.0
 
 
 class Stopped(Exception):
@@ -51,6 +56,7 @@ class Stops:
     def __init__(self) -> None:
         self.received: signal.Signals | None = None
         self.finish_steps = False
+        self._first = 0.0
         self._process = os.getpid()
         self._before: dict[int, Any] = {}
 
@@ -64,14 +70,22 @@ class Stops:
             signal.signal(number, handler if handler is not None else signal.SIG_DFL)
         self._before = {}
 
+    def tell_others(self, number: int) -> None:
+        """Call who listened to a signal before: submitit, say, which puts a job back into the queue."""
+        handler = self._before.get(number)
+        if callable(handler) and handler is not signal.default_int_handler:
+            handler(number, None)
+
     def _note(self, number: int, frame: FrameType | None) -> None:
         if os.getpid() != self._process:  # a process that loads data: this one tells it when to end
+            return
+        if self.received is not None and time.monotonic() - self._first < ECHO:
             return
         if self.received is not None:
             signal.signal(number, signal.SIG_DFL)
             os.kill(self._process, number)
             return
-        self.received = signal.Signals(number)
+        self.received, self._first = signal.Signals(number), time.monotonic()
         if not self.finish_steps:
             raise Stopped(self.received)
         os.write(2, f"\n{self.received.name}: finishing this step and saving; once more stops at once\n".encode())

@@ -69,7 +69,8 @@ def check_goes_on(checkpoint: Mapping[str, Any], name: str) -> None:
     Raises:
         ValueError: an entry is missing or of another kind.
     """
-    for key, kind in (("overrides", list), ("scale", int), ("network", dict)):
+    in_card: tuple[tuple[str, type], ...] = (("overrides", list), ("scale", int), ("network", dict))
+    for key, kind in in_card:
         field(card(checkpoint), key, kind, name)
     for key, kind in (
         ("global_step", int), ("epoch", int), ("pytorch-lightning_version", str), ("loops", dict),
