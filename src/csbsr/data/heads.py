@@ -41,6 +41,7 @@ class Head(NamedTuple):
 
 def read_head(path: str | Path) -> Head:
     """Size and orientation of an image, or of LabelMe's polygons; whatever is wrong ends up in ``error``."""
+    data = b""
     try:
         check_regular(path)
         if str(path).lower().endswith(".json"):
