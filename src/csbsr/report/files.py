@@ -19,8 +19,10 @@ def write_evaluation(
     rows: Sequence[Mapping[str, Any]],
     curves: Mapping[str, Sequence[float]],
     card: Mapping[str, Any],
+    robustness: Sequence[Mapping[str, Any]] = (),
 ) -> None:
-    """Write ``metrics.json``, ``per_image.csv``, ``curves.csv``, ``run_card.json`` and ``report.html`` into ``folder``.
+    """Write ``metrics.json``, ``per_image.csv``, ``curves.csv``, ``run_card.json`` and ``report.html`` into ``folder``,
+    and ``robustness.csv`` if there are rows of `csbsr.report.robustness.robustness`.
 
     What is undefined (NaN) is null in the JSON files and empty in the tables.  The arguments are those of
     `csbsr.report.page.evaluation_page`; the pictures are expected in ``folder/pictures``.
@@ -30,7 +32,11 @@ def write_evaluation(
     _table(folder / "per_image.csv", rows)
     lines = [dict(zip(curves, values, strict=True)) for values in zip(*curves.values(), strict=True)]
     _table(folder / "curves.csv", lines)
-    _write(folder / "report.html", evaluation_page(metrics, definitions, rows, curves, card, folder / PICTURES))
+    _write(
+        folder / "report.html", evaluation_page(metrics, definitions, rows, curves, card, folder / PICTURES, robustness)
+    )
+    if robustness:
+        _table(folder / "robustness.csv", robustness)
 
 
 def _json(value: Any) -> str:
