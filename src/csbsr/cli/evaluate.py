@@ -94,7 +94,7 @@ def evaluate(config: DictConfig) -> None:
             )
             rows = comparison.rows_with(rows, widths.found)
         threshold = trained.get("recommended_threshold")
-        robust = by_settings(plain(config.robustness), network, data.test, config.seed, threshold)
+        robust = by_settings(plain(config.get("robustness")), network, data.test, config.seed, threshold)
         write_evaluation(folder, values, definitions, rows, metrics.curves(), card, robust)
         table = [[key, number(key, value), definitions[key]] for key, value in values.items()]
         show(table)
