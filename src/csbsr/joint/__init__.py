@@ -2,6 +2,7 @@
 
 from csbsr.joint.build import build
 from csbsr.joint.dsrl import DSRL
+from csbsr.joint.lite import LiteNetwork
 from csbsr.joint.network import JointNetwork
 
-__all__ = ["DSRL", "JointNetwork", "build"]
+__all__ = ["DSRL", "JointNetwork", "LiteNetwork", "build"]
