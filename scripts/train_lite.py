@@ -23,11 +23,10 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from csbsr.contracts import Batch
 from csbsr.data.photometric import Photometric
-from csbsr.degradation import anisotropic_gaussian_kernel, degrade
+from csbsr.degradation import camera_kernel, degrade, eight_bit, jpeg
 from csbsr.joint.lite import LiteNetwork
 from csbsr.loss import JointLoss, SegmentationLoss, SuperResolutionLoss
 
@@ -46,6 +45,7 @@ class World:
     size: int = 384
     seed: int = 0
     split: str = "train"
+    thinnest: float = 3.0  # narrower cracks are marked so many pixels wide, as annotators do
 
     def pictures(self, first: int, last: int) -> tuple[np.ndarray, np.ndarray]:
         """Images (n, S, S, 3) and masks (n, S, S), uint8, of ``first`` to ``last``."""
@@ -57,7 +57,8 @@ class World:
         from csbsr.data import SurfaceFolder, WorldPairs
 
         folder = SurfaceFolder(self.surfaces, self.listed) if self.surfaces else None
-        return WorldPairs(self.split, count, size=(self.size, self.size), seed=self.seed, surfaces=folder)
+        size = (self.size, self.size)
+        return WorldPairs(self.split, count, size, self.seed, folder, thinnest=self.thinnest)
 
 
 def _one_core() -> None:
@@ -145,34 +146,33 @@ class Bank:
 
 
 @dataclass
-class Camera:
+class Lens:
     """What lies between the high- and the low-resolution image in training; shares are of the images."""
 
     sigma: tuple[float, float] = (0.2, 4.0)
-    motion: float = 0.1
-    defocus: float = 0.1
+    motion: float = 0.12
+    defocus: float = 0.12
     noisy: float = 0.3
     noise: float = 0.03
     compressed: float = 0.15
     dark_border: float = 0.25
-    size: int = 21
 
     def kernels(self, count: int, device: torch.device, generator: torch.Generator) -> Tensor:
-        """Random kernels (count, 1, k, k): mostly Gaussian, some of motion, some of defocus."""
-        u = torch.rand(8, count, device=device, generator=generator)
+        """Random kernels (count, 1, k, k): Gaussian as published, some with motion or defocus on top of a weaker one."""
+        u = torch.rand(9, count, device=device, generator=generator)
         low, high = self.sigma
-        gaussian = anisotropic_gaussian_kernel(low + (high - low) * u[0], low + (high - low) * u[1], 180 * u[2], self.size)
-        offset = torch.arange(self.size, device=device, dtype=torch.float32) - self.size // 2
-        x, y = offset[None, None, :], offset[None, :, None]
-        angle = math.pi * u[3][:, None, None]
-        along, across = x * angle.cos() + y * angle.sin(), y * angle.cos() - x * angle.sin()
-        length = 2 + 14 * u[4][:, None, None]
-        streak = torch.sigmoid((length / 2 - along.abs()) / 0.25) * torch.exp(-0.5 * (across / 0.45).square())
-        disc = torch.sigmoid((1 + 4 * u[5][:, None, None] - torch.hypot(x, y)) / 0.25)
-        kind = u[6][:, None, None]
-        other = torch.where(kind < self.motion, streak, disc)
-        other = other / other.sum((1, 2), keepdim=True)
-        return torch.where(kind[:, None] < self.motion + self.defocus, other[:, None], gaussian)
+        moved, unsharp = u[0] < self.motion, (u[0] >= self.motion) & (u[0] < self.motion + self.defocus)
+        spread = torch.where(moved | unsharp, 0.3 * (high - low), high - low)
+        none = torch.zeros_like(u[0])
+        return camera_kernel(
+            torch.stack(
+                (
+                    low + spread * u[1], low + spread * u[2], 180 * u[3],
+                    torch.where(moved, 1 + 14 * u[4], none), 180 * u[5], 120 * u[6] - 60,
+                    torch.where(unsharp, 0.5 + 4 * u[7], none), (7 * u[8]).floor() + 2, 90 * u[3],
+                ), 1,
+            )
+        )  # fmt: skip
 
     def __call__(self, hr: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """hr (B, 3, H, W) to lr (B, 3, H/4, W/4), 8-bit values in [0, 1], and the kernels."""
@@ -182,59 +182,11 @@ class Camera:
         lr = torch.cat(
             (degrade(hr[:dark], kernel[:dark], 4, "zeros"), degrade(hr[dark:], kernel[dark:], 4, "reflect"))
         )
-        u = torch.rand(3, count, 1, 1, 1, device=device, generator=generator)
+        u = torch.rand(4, count, device=device, generator=generator)
         noise = torch.randn(lr.shape, device=device, generator=generator)
-        lr = lr + noise * torch.where(u[0] < self.noisy, u[1] * self.noise, torch.zeros_like(u[1]))
-        packed = jpeg(lr.clamp(0, 1), 30 + 65 * u[2])
-        pick = torch.rand(count, 1, 1, 1, device=device, generator=generator) < self.compressed
-        lr = torch.where(pick, packed, lr)
-        return (lr.clamp(0, 1) * 255).round() / 255, kernel
-
-
-_QUANTA = (
-    16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55, 14, 13, 16, 24, 40, 57, 69, 56, 14, 17, 22, 29, 51, 87,
-    80, 62, 18, 22, 37, 56, 68, 109, 103, 77, 24, 35, 55, 64, 81, 104, 113, 92, 49, 64, 78, 87, 103, 121, 120, 101, 72, 92,
-    95, 98, 112, 100, 103, 99,
-)  # fmt: skip
-
-
-class Tables:
-    """JPEG's cosine transform and quantisation table on a device, made once."""
-
-    _made: dict[torch.device, tuple[Tensor, ...]] = {}
-
-    @classmethod
-    def on(cls, device: torch.device) -> tuple[Tensor, ...]:
-        """(8, 8) transform, (8, 8) luminance table, (3, 3) RGB to YCbCr and back, (3, 1, 1, 1, 1) zero of each plane."""
-        if device not in cls._made:
-            n = torch.arange(8, dtype=torch.float64)
-            basis = torch.cos((2 * n[None] + 1) * n[:, None] * math.pi / 16) * 0.5
-            basis[0] /= math.sqrt(2)
-            colour = torch.tensor(
-                [[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]], dtype=torch.float64
-            )
-            quanta = torch.tensor(_QUANTA, dtype=torch.float64).reshape(8, 8)
-            zero = torch.tensor([128.0, 0, 0])[:, None, None, None, None]
-            cls._made[device] = tuple(t.float().to(device) for t in (basis, quanta, colour, colour.inverse(), zero))
-        return cls._made[device]
-
-
-def jpeg(image: Tensor, quality: Tensor) -> Tensor:
-    """``image`` (B, 3, h, w) in [0, 1], sides multiples of 8, as a JPEG file of ``quality`` (B, 1, 1, 1) would give it.
-
-    One quantisation table for all three planes and no chroma subsampling: near enough to train with.
-    """
-    basis, quanta, colour, back, zero = Tables.on(image.device)
-    with torch.autocast(image.device.type, enabled=False):
-        planes = torch.einsum("ij,bjhw->bihw", colour, image * 255)
-        blocks = planes.unflatten(2, (-1, 8)).unflatten(4, (-1, 8)).transpose(3, 4)  # (B, 3, m, n, 8, 8)
-        factor = torch.where(quality < 50, 5000 / quality, 200 - 2 * quality) / 100
-        table = (quanta * factor[..., None, None]).clamp_min(1)
-        found = basis @ (blocks - zero) @ basis.mT
-        found = (found / table).round() * table
-        blocks = basis.mT @ found @ basis + zero
-        planes = blocks.transpose(3, 4).flatten(4, 5).flatten(2, 3)
-        return torch.einsum("ij,bjhw->bihw", back, planes) / 255
+        read = torch.where(u[0] < self.noisy, u[1] * self.noise, torch.zeros_like(u[1]))
+        quality = torch.where(u[2] < self.compressed, 30 + 65 * u[3], torch.zeros_like(u[3]))
+        return jpeg(eight_bit(lr + noise * read[:, None, None, None]), quality), kernel
 
 
 # -- training ------------------------------------------------------------------------------------------------------------
@@ -263,7 +215,7 @@ class Plan:
     weight_decay: float = 0.01
     seed: int = 0
     half: bool = True
-    camera: Camera = field(default_factory=Camera)
+    camera: Lens = field(default_factory=Lens)
     parts: Callable[[nn.Module], Sequence[nn.Parameter]] | None = None
 
 

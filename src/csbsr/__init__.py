@@ -8,7 +8,7 @@ __all__ = ["__version__", "load"]
 
 def __getattr__(name: str) -> Any:  # importing csbsr alone stays cheap
     if name == "load":
-        from csbsr.reference import load
+        from csbsr.weights import load
 
         return load
     raise AttributeError(f"module 'csbsr' has no attribute {name!r}")

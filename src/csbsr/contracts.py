@@ -6,7 +6,7 @@ blur kernel.  One word per thing, everywhere: ``hr``, ``lr``, ``sr``, ``kernel``
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol, TypedDict
+from typing import NamedTuple, Protocol, TypedDict, runtime_checkable
 
 import numpy as np
 import torch
@@ -20,7 +20,7 @@ class Sample(TypedDict, total=False):
     mask: Tensor  #: (1, H, W) float32 in {0, 1}
     distance: Tensor  #: (1, H, W) float32, the boundary loss's signed distance map of ``mask``
     crack_distance: Tensor  #: (1, H, W) float32, pixels to the nearest crack pixel; only if asked for
-    blur: Tensor  #: (3,) float32: sigma_1, sigma_2 in HR pixels, theta in degrees
+    blur: Tensor  #: (n,) float32: sigma_1, sigma_2 in HR pixels, theta in degrees, and what else the degradation draws
     lr: Tensor  #: (3, h, w), only where the low-resolution image comes from a file
     kernel: Tensor  #: (1, k, k) summing to 1, only where the kernel comes from a file
     name: str  #: path within its split, with forward slashes; unique there
@@ -36,7 +36,7 @@ class Batch(TypedDict, total=False):
     mask: Tensor  #: (B, 1, H, W) in {0, 1}
     distance: Tensor  #: (B, 1, H, W)
     crack_distance: Tensor  #: (B, 1, H, W)
-    blur: Tensor  #: (B, 3)
+    blur: Tensor  #: (B, n)
     name: list[str]
     index: Tensor  #: (B,) int64
 
@@ -78,10 +78,10 @@ class Degradation(Protocol):
     scale: int
 
     def draw(self, generator: torch.Generator) -> Tensor:
-        """The numbers of one kernel, float32 (3,): see `BlurSampler`."""
+        """The numbers of one image, float32 (n,), of which the first three are as `BlurSampler` gives them."""
 
     def __call__(self, hr: Tensor, blur: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, 3, H, W) and (B, 3) to lr (B, 3, H/s, W/s) and kernel (B, 1, k, k)."""
+        """(B, 3, H, W) and (B, n) to lr (B, 3, H/s, W/s) and kernel (B, 1, k, k)."""
 
 
 class PairSource(Protocol):
@@ -94,3 +94,11 @@ class PairSource(Protocol):
 
     def read(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Image (H, W, 3) uint8 or float32 in [0, 1], RGB, and mask (H, W) uint8 in {0, 1}."""
+
+
+@runtime_checkable
+class DegradedSource(PairSource, Protocol):
+    """A `PairSource` that also holds low-resolution images and kernels."""
+
+    def read_degraded(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """Low-resolution image (h, w, 3) uint8 or float32 in [0, 1], RGB, and kernel (k, k) summing to 1."""

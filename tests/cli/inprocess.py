@@ -7,7 +7,7 @@ from unittest import mock
 import torch
 
 from csbsr.joint import build
-from csbsr.reference.checkpoint import CARD_KEY
+from csbsr.weights.checkpoint import CARD_KEY
 
 NETWORK = {
     "_target_": "csbsr.joint.JointNetwork",

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from csbsr.cli import evaluate, train
-from csbsr.reference.checkpoint import CARD_KEY
+from csbsr.weights.checkpoint import CARD_KEY
 from tests.cli.inprocess import call
 
 WORDS = [

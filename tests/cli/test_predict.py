@@ -16,9 +16,9 @@ from PIL import Image
 from PIL.TiffImagePlugin import IFDRational
 
 from csbsr.cli import predict
+from csbsr.inspection.job import PARTIAL, Job
 from csbsr.predict import Predictor
 from csbsr.predict.consistency import why_flagged
-from csbsr.predict.folder import PARTIAL, Job
 from tests.cli.inprocess import call, checkpoint, exit_code
 
 KINDS = {
@@ -239,7 +239,7 @@ def test_files_left_by_an_end_while_they_were_moved_are_done_again(two, weights,
     output = tmp_path / "out"
     assert run(weights, two, output, "save=mask,sr") == 0
     with monkeypatch.context() as patch:
-        patch.setattr("csbsr.predict.writing.Files.move", end)
+        patch.setattr("csbsr.inspection.writing.Files.move", end)
         assert run(weights, two, output, "save=mask,sr", "threshold=0.4", "overwrite=true") == 130
     before = stamps(output)
     assert run(weights, two / "0.png", output, "save=mask", "threshold=0.4", "overwrite=true") == 0
@@ -317,7 +317,7 @@ def test_an_output_that_cannot_be_written(two, weights, tmp_path, capsys, monkey
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("csbsr.predict.png.PngWriter.write", full)
+    monkeypatch.setattr("csbsr.inspection.png.PngWriter.write", full)
     assert run(weights, two, tmp_path / "out") == 1
     assert "No space left on device" in capsys.readouterr().err
     assert files(tmp_path / "out") == ["summary.csv"]

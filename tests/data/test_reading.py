@@ -145,10 +145,12 @@ def test_what_is_no_image_is_refused(tmp_path, read):
         read(tmp_path / "missing.png")
 
 
-def test_float_images_are_refused(tmp_path):
-    Image.fromarray(np.random.RandomState(0).rand(5, 5).astype(np.float32)).save(tmp_path / "a.tif")
-    with pytest.raises(DataError, match="mode F"):
-        read_image(tmp_path / "a.tif")
+def test_float_images_are_read_in_their_range(tmp_path):
+    values = np.random.RandomState(0).rand(5, 6).astype(np.float32)
+    Image.fromarray(values).save(tmp_path / "a.tif")
+    np.testing.assert_array_equal(read_image(tmp_path / "a.tif"), np.repeat(values[..., None], 3, 2))
+    Image.fromarray(values * 255).save(tmp_path / "b.tif")
+    np.testing.assert_allclose(read_image(tmp_path / "b.tif")[..., 1], values, atol=1e-6)
 
 
 def test_mask_is_cut_above_127(tmp_path):

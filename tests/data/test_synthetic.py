@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from csbsr.data import SyntheticPairs
-from csbsr.data.synthetic_crack import Path, coverage
+from csbsr.data.synthetic.crack import Path, coverage
 
 
 def test_a_function_of_seed_split_and_index():

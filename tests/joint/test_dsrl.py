@@ -6,8 +6,8 @@ import torch
 from torch import nn
 
 from csbsr.joint import DSRL, build
-from csbsr.reference.dsrl import PART
 from csbsr.segmentor.base import pad_to
+from csbsr.weights.dsrl import PART
 from tests import golden
 
 PREFIX = "parallel_model."

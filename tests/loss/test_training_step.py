@@ -5,11 +5,11 @@ import pytest
 import torch
 
 from csbsr.loss import JointLoss, SegmentationLoss, SuperResolutionLoss
-from csbsr.reference import load_reference
-from csbsr.reference.kbpn import PART as KBPN
-from csbsr.reference.pspnet import PART as PSPNET
-from csbsr.reference.unet import PART as UNET
 from csbsr.training.phases import freeze_all_but
+from csbsr.weights import load_reference
+from csbsr.weights.kbpn import PART as KBPN
+from csbsr.weights.pspnet import PART as PSPNET
+from csbsr.weights.unet import PART as UNET
 from tests import golden
 
 EXPECTED = golden.load("training_step")

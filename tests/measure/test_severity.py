@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import yaml
 
-from csbsr.joint.build import build
+from csbsr.build import build
 from csbsr.measure import WidthGuide, measure_cracks
 
 CONF = Path(__file__).parents[2] / "conf" / "severity"

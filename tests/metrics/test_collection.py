@@ -10,8 +10,8 @@ import pytest
 import torch
 import yaml
 
+from csbsr.build import build
 from csbsr.contracts import JointOutput
-from csbsr.joint.build import build
 from csbsr.metrics import DEFINITIONS, CrackMetrics
 from csbsr.metrics import functional as F
 from csbsr.metrics.summary import GROUPS

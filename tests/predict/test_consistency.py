@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from csbsr.degradation import anisotropic_gaussian_kernel, degrade, delta_kernel
+from csbsr.inspection.pictures import consistency_picture, kernel_sheet, overlay
 from csbsr.predict.consistency import LIMIT, Consistency, difference, flagged, kernel_shape, summarised
 from csbsr.predict.memory import PeakMemory, available_memory, out_of_memory
-from csbsr.predict.pictures import consistency_picture, kernel_sheet, overlay
 
 
 def smooth(size=128):

@@ -11,7 +11,7 @@ from PIL import Image
 
 from csbsr.degradation import anisotropic_gaussian_kernel, delta_kernel
 from csbsr.metrics.functional import THRESHOLDS, counts_by_threshold
-from csbsr.report.overlay import VERDICTS, overlay
+from csbsr.pages.overlay import VERDICTS, overlay
 from csbsr.report.pictures import ImagePictures
 
 

@@ -2,8 +2,8 @@
 
 import torch
 
+from csbsr.build import build
 from csbsr.contracts import SROutput
-from csbsr.joint.build import build
 from csbsr.joint.network import JointNetwork
 from csbsr.segmentor.base import Segmentor
 from csbsr.sr.base import SRNetwork

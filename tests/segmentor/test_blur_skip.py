@@ -3,10 +3,10 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from csbsr.joint.network import JointNetwork
-from csbsr.reference.pspnet import PART
 from csbsr.segmentor import PSPNet
 from csbsr.segmentor.blur_skip import BlurSkip
 from csbsr.sr import Bicubic
+from csbsr.weights.pspnet import PART
 from tests.oracles.blur_skip import plain_blur_skip
 from tests.segmentor.contract import SegmentorContract
 from tests.segmentor.released import segment_golden

@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import nn
 
-from csbsr.reference import load_reference
-from csbsr.reference.crackformer import PART
 from csbsr.segmentor import CrackFormer
 from csbsr.segmentor.crackformer_attention import AttentionBlock, ContextAttention, TransformerBlock
+from csbsr.weights import load_reference
+from csbsr.weights.crackformer import PART
 from tests import golden
 from tests.segmentor.contract import SegmentorContract
 

@@ -3,7 +3,7 @@ import torch
 from monai.networks.nets import BasicUNet, SegResNet
 from torch import nn
 
-from csbsr.joint.build import build
+from csbsr.build import build
 from csbsr.segmentor import Custom
 from tests.segmentor.contract import SegmentorContract
 

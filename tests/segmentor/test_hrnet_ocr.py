@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import nn
 
-from csbsr.reference.hrnet_ocr import PART
 from csbsr.segmentor import HRNetOCR
 from csbsr.segmentor.hrnet import ExchangeModule, HRNet
 from csbsr.segmentor.hrnet_ocr import ObjectContext
+from csbsr.weights.hrnet_ocr import PART
 from tests import golden
 from tests.segmentor.contract import SegmentorContract
 from tests.segmentor.released import segment_golden

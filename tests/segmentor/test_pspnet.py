@@ -4,10 +4,10 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from csbsr.reference.pspnet import PART
 from csbsr.segmentor import PSPNet
 from csbsr.segmentor.enlarge import EnlargingConv2d
 from csbsr.segmentor.pyramid import PyramidPooling, enlarging_matrix, pooling_matrix
+from csbsr.weights.pspnet import PART
 from tests import golden
 from tests.segmentor.contract import SegmentorContract
 from tests.segmentor.released import released_segmentor, segment_golden

@@ -6,10 +6,10 @@ import torch
 import torch.nn.functional as F
 
 from csbsr.joint import JointNetwork, build
-from csbsr.reference import segnet, srcnet
-from csbsr.reference.part import ReleasedPart
 from csbsr.segmentor import SegNet
 from csbsr.segmentor.segnet import unpool
+from csbsr.weights import segnet, srcnet
+from csbsr.weights.part import ReleasedPart
 from tests import golden
 from tests.segmentor.contract import SegmentorContract
 

@@ -3,10 +3,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from csbsr.reference.unet import PART
 from csbsr.segmentor import UNet
 from csbsr.segmentor.unet import bilinear_block, deconvolution_block, pixel_shuffle_block
 from csbsr.segmentor.vgg import VGG16
+from csbsr.weights.unet import PART
 from tests import golden
 from tests.segmentor.contract import SegmentorContract
 from tests.segmentor.released import segment_golden

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from csbsr.joint import build
-from csbsr.reference.dbpn import PART
 from csbsr.sr import DBPN
+from csbsr.weights.dbpn import PART
 from tests import golden
 from tests.oracles import dbpn as oracle
 

@@ -5,10 +5,10 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from csbsr.joint.build import build
-from csbsr.reference.kbpn import PART
+from csbsr.build import build
 from csbsr.sr import KBPN
 from csbsr.sr.kernel_estimation import normalized
+from csbsr.weights.kbpn import PART
 from tests import golden
 from tests.oracles.kbpn import PlainKBPN
 

@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from csbsr.joint import build
-from csbsr.reference.srcnet import PART
 from csbsr.sr import SrcNet
 from csbsr.sr.srcnet import AttentionBlock
+from csbsr.weights.srcnet import PART
 from tests import golden
 
 PREFIX = "sr_model."

@@ -19,15 +19,15 @@ from rich.table import Table
 from csbsr.cli import build as make
 from csbsr.cli.config import literal_paths, run, show_version, unquoted, value_of
 from csbsr.joint import build
-from csbsr.reference import load
+from csbsr.pages.panel import panel
 from csbsr.report.files import write_evaluation
 from csbsr.report.page import PICTURES, number
-from csbsr.report.panel import panel
 from csbsr.report.pictures import ImagePictures
 from csbsr.report.runcard import run_card
 from csbsr.training.callbacks import Progress, row_of
 from csbsr.training.loggers import log_final
 from csbsr.training.module import CrackModule
+from csbsr.weights import load
 
 log = logging.getLogger("csbsr")
 

@@ -23,18 +23,9 @@ from rich.progress import track
 import csbsr
 from csbsr.cli import build as make
 from csbsr.cli.config import SOME_FAILED, literal_paths, run, show_version, unquoted
-from csbsr.cli.masks import COMMAND, Item, items_of, listed_name
 from csbsr.cli.measuring import measuring_of
-from csbsr.cli.predict import some
 from csbsr.data.reading import eight_bit, read_image
-from csbsr.measure import read_segmentation, reduced, unmatched
-from csbsr.measure.checks import check_number
-from csbsr.measure.reading import KINDS
-from csbsr.predict.metadata import METADATA, read_metadata
-from csbsr.predict.summary import DONE, FAILED
-from csbsr.predict.writing import LONGEST_NAME
-from csbsr.report.inspection import Entry
-from csbsr.report.inspection_files import (
+from csbsr.inspection.measuring import (
     MEASURED,
     REPORT,
     Measuring,
@@ -44,8 +35,17 @@ from csbsr.report.inspection_files import (
     write_summary,
     write_text,
 )
-from csbsr.report.inspection_pictures import LARGEST, write_whole
-from csbsr.report.pictures import limited
+from csbsr.inspection.metadata import METADATA, read_metadata
+from csbsr.inspection.page import Entry
+from csbsr.inspection.sources import COMMAND, Item, items_of, listed_name
+from csbsr.inspection.store import DONE, FAILED
+from csbsr.inspection.views import LARGEST, write_whole
+from csbsr.inspection.writing import LONGEST_NAME
+from csbsr.measure import read_segmentation, reduced, unmatched
+from csbsr.measure.checks import check_number
+from csbsr.measure.reading import KINDS
+from csbsr.pages.pictures import limited
+from csbsr.text import first_names
 
 log = logging.getLogger("csbsr")
 
@@ -130,9 +130,9 @@ def warnings_of(items: Sequence[Item], gsd: float | Mapping[str, float] | None) 
     lines = []
     if without:
         lines.append(f"gsd_mm: no row for {len(without)} of {len(items)} files, which get no millimetres: "
-                     f"{some([names[name] for name in without])}")  # fmt: skip
+                     f"{first_names([names[name] for name in without])}")  # fmt: skip
     if rows:
-        lines.append(f"gsd_mm: {len(rows)} rows of the list are of no file of the input: {some(rows)}")
+        lines.append(f"gsd_mm: {len(rows)} rows of the list are of no file of the input: {first_names(rows)}")
     return lines
 
 

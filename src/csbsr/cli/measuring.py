@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from omegaconf import DictConfig
 
+from csbsr.build import build
 from csbsr.cli import build as make
-from csbsr.joint.build import build
+from csbsr.inspection.measuring import Measuring
 from csbsr.measure import ground_sampling
-from csbsr.report.inspection_files import Measuring
 
 
 def measuring_of(config: DictConfig) -> Measuring:

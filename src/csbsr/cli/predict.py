@@ -16,13 +16,14 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from csbsr.cli import build as make
 from csbsr.cli.config import SOME_FAILED, literal_paths, run, show_version, unquoted
 from csbsr.cli.measuring import measuring_of
+from csbsr.inspection.inspector import Inspector
+from csbsr.inspection.job import Counts, Job
+from csbsr.inspection.measuring import REPORT
+from csbsr.inspection.photographs import Photograph
 from csbsr.measure import unmatched
 from csbsr.predict import Predictor
-from csbsr.predict.folder import Counts, Job
-from csbsr.predict.inspector import Inspector
-from csbsr.predict.photographs import Photograph
-from csbsr.report.inspection_files import REPORT
 from csbsr.report.runcard import file_hash, run_card
+from csbsr.text import first_names
 
 log = logging.getLogger("csbsr")
 
@@ -98,14 +99,14 @@ def predict(config: DictConfig) -> None:
         "input    %d photographs, %d of them done already", len(job.photographs), len(job.photographs) - len(job.todo)
     )
     if job.others:
-        log.info("ignored  %d that are no photographs (%s)", len(job.others), some(job.others))
+        log.info("ignored  %d that are no photographs (%s)", len(job.others), first_names(job.others))
     for folder in job.unread:
         log.warning("failed   %s", folder)
     if measuring is not None:
         without, unused = unmatched([photograph.name for photograph in job.photographs], measuring.gsd)
         for message, names in (("photographs are not listed", without), ("rows list no photograph of these", unused)):
             if names:
-                log.warning("gsd_mm   %d %s (%s)", len(names), message, some(names))
+                log.warning("gsd_mm   %d %s (%s)", len(names), message, first_names(names))
     log.info("output   %s", config.output)
     counts = with_progress(job)
     log.info("done     %d, skipped %d, failed %d", counts.done, counts.skipped, counts.failed)
@@ -140,12 +141,6 @@ def shortened(name: str, longest: int = 40) -> str:
     """A name that leaves room for the bar."""
     name = name.encode("utf-8", "replace").decode().replace("[", "\\[")
     return name if len(name) <= longest else "…" + name[1 - longest :]
-
-
-def some(names: Sequence[str]) -> str:
-    """The first three."""
-    shown = ", ".join(name.encode("utf-8", "replace").decode() for name in names[:3])
-    return shown + (", …" if len(names) > 3 else "")
 
 
 if __name__ == "__main__":

@@ -10,8 +10,8 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from csbsr.cli.config import without
-from csbsr.reference import read_checkpoint
-from csbsr.reference.checkpoint import card
+from csbsr.weights import read_checkpoint
+from csbsr.weights.checkpoint import card
 
 
 def left_behind(config: DictConfig, folder: Path) -> tuple[str | None, int]:

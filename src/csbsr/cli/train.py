@@ -14,15 +14,15 @@ import torch
 from omegaconf import DictConfig
 from pytorch_lightning.utilities import rank_zero_only
 
+from csbsr.build import TRUSTED, build
 from csbsr.cli import build as make
 from csbsr.cli.config import literal_paths, merged, names_code, quoted, run, show_version, value_of, without
 from csbsr.cli.sweep import left_behind
-from csbsr.joint.build import TRUSTED, build
-from csbsr.reference import load, read_checkpoint
-from csbsr.reference.checkpoint import card, network_weights
 from csbsr.report.page import number
 from csbsr.training.loggers import log_final
 from csbsr.training.module import CrackModule
+from csbsr.weights import load, read_checkpoint
+from csbsr.weights.checkpoint import card, network_weights
 
 log = logging.getLogger("csbsr")
 

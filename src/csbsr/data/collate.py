@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -12,14 +13,15 @@ from csbsr.contracts import Batch, Sample
 
 def stack(samples: Sequence[Sample]) -> Batch:
     """One batch of samples whose tensors agree in shape: tensors stacked, names listed, indices as int64 (B,)."""
-    batch: Batch = {}
-    for key in samples[0]:
-        values = [sample[key] for sample in samples]
+    rows = cast("Sequence[dict[str, Any]]", samples)  # a TypedDict takes literal keys only
+    batch: dict[str, Any] = {}
+    for key in rows[0]:
+        values = [row[key] for row in rows]
         if isinstance(values[0], Tensor):
             batch[key] = torch.stack(values)
         else:
             batch[key] = torch.tensor(values) if key == "index" else values
-    return batch
+    return cast("Batch", batch)
 
 
 def stack_by_size(samples: Sequence[Sample]) -> list[Batch]:

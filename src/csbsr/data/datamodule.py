@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import cv2
 import torch
@@ -22,6 +22,7 @@ from csbsr.data.sources import InMemory, fingerprint, subset
 from csbsr.data.split import split_train_validation
 
 log = logging.getLogger(__name__)
+Images = TypeVar("Images", TrainingSet, EvaluationSet)
 
 
 class CrackDataModule(LightningDataModule):
@@ -114,9 +115,8 @@ class CrackDataModule(LightningDataModule):
         if stage in (None, "fit", "validate") and self.training is None:
             pairs = _limited(_present(self.train_source, "train"), self.train_limit)
             names = [pairs.name(index) for index in range(len(pairs))]
-            train, validation = (
-                subset(pairs, part) for part in split_train_validation(names, self.validation_fraction, self.seed)
-            )
+            parts = split_train_validation(names, self.validation_fraction, self.seed)
+            train, validation = (subset(pairs, part) for part in parts)
             if stage != "validate":
                 BatchSequence(len(train), self.seed, self.batch_size)  # refuses too few images before anything is read
             if self.cache == "ram" and stage != "validate":
@@ -130,34 +130,40 @@ class CrackDataModule(LightningDataModule):
     def split_record(self) -> dict[str, Any]:
         """How the training images were divided: ``seed``, ``train`` (a count), ``validation`` (the names)."""
         self._find("fit")
-        kept = self.validation.source
+        kept = _found(self.validation).source
         return {
             "seed": self.seed,
-            "train": len(self.training),
+            "train": len(_found(self.training)),
             "validation": [kept.name(index) for index in range(len(kept))],
         }
 
     def fingerprint(self) -> dict[str, str]:
         """Short hash over names and sizes of each part that has been set up: ``train`` and ``test``."""
-        parts = {"train": (self.training, self.train_source), "test": (self.test, self.test_source)}
-        return {part: fingerprint(source) for part, (used, source) in parts.items() if used is not None}
+        found: dict[str, str] = {}
+        if self.training is not None and self.train_source is not None:
+            found["train"] = fingerprint(self.train_source)
+        if self.test is not None and self.test_source is not None:
+            found["test"] = fingerprint(self.test_source)
+        return found
 
     # ------------------------------------------------------------------ loaders
 
     def train_dataloader(self) -> DataLoader:
         """Batches from the point that the training has reached."""
+        images = _found(self.training)
         batches = BatchSequence(
-            len(self.training), self.seed, self.batch_size, self._rank, self._world_size, self._batches_used
+            len(images), self.seed, self.batch_size, self._rank, self._world_size, self._batches_used
         )
-        return DataLoader(self.training, batch_sampler=batches, collate_fn=stack, **self._loading())
+        return DataLoader(images, batch_sampler=batches, collate_fn=stack, **self._loading())
 
     def val_dataloader(self) -> DataLoader | list[DataLoader]:
         """Whole validation images, divided among the processes; an empty list without validation images."""
-        return self._evaluation_loader(self.validation) if len(self.validation) else []
+        images = _found(self.validation)
+        return self._evaluation_loader(images) if len(images) else []
 
     def test_dataloader(self) -> DataLoader:
         """Whole test images, divided among the processes."""
-        return self._evaluation_loader(self.test)
+        return self._evaluation_loader(_found(self.test))
 
     def _evaluation_loader(self, images: EvaluationSet) -> DataLoader:
         mine = range(self._rank, len(images), self._world_size)
@@ -188,7 +194,8 @@ class CrackDataModule(LightningDataModule):
         """Training batches whose step is done, over the whole training."""
         if self.trainer is None:
             return self._batches_before
-        counted = self.trainer.fit_loop.epoch_loop.batch_progress.total.processed
+        total = self.trainer.fit_loop.epoch_loop.batch_progress.total
+        counted: int = total.processed  # type: ignore[attr-defined]  # Lightning declares its base class
         return max(counted, self._batches_before)
 
     def state_dict(self) -> dict[str, Any]:
@@ -216,8 +223,9 @@ class CrackDataModule(LightningDataModule):
 
     def on_after_batch_transfer(self, batch: Batch | list[Batch], dataloader_idx: int) -> Batch | list[Batch]:
         """Add ``lr`` and ``kernel`` where they are missing."""
-        if isinstance(batch, list):
-            return [self.on_after_batch_transfer(part, dataloader_idx) for part in batch]
+        return [self._with_lr(part) for part in batch] if isinstance(batch, list) else self._with_lr(batch)
+
+    def _with_lr(self, batch: Batch) -> Batch:
         return batch if "lr" in batch else degrade_batch(self.degradation, batch)
 
 
@@ -228,6 +236,13 @@ def degrade_batch(degradation: Degradation, batch: Batch) -> Batch:
     with torch.no_grad(), torch.autocast(hr.device.type, enabled=False):
         lr, kernel = degradation(hr.to(exact), blur.to(exact))
     return {**batch, "lr": lr.to(hr.dtype), "kernel": kernel.to(hr.dtype)}
+
+
+def _found(images: Images | None) -> Images:
+    """The part of the data that ``setup`` has found."""
+    if images is None:
+        raise ValueError("data: expected setup to have been called, got no images yet; call setup() first")
+    return images
 
 
 def _present(source: PairSource | None, part: str) -> PairSource:

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from csbsr.contracts import PairSource, Sample
+from csbsr.contracts import DegradedSource, PairSource, Sample
 from csbsr.data.augment import Augmentation
 from csbsr.data.distance import distance_to_crack, normalized_signed_distance
 from csbsr.data.errors import DataError
 from csbsr.data.seeds import evaluation_generator, item_generator, item_seed
 
-DISTANCES = {"signed": ("distance", normalized_signed_distance), "crack": ("crack_distance", distance_to_crack)}
+DISTANCES = ("signed", "crack")
 
 
 class TrainingSet(Dataset[Sample]):
@@ -96,7 +96,7 @@ class EvaluationSet(Dataset[Sample]):
                 "Remove it from the data set.",
             )
         sample = _sample(image[:height, :width], mask[:height, :width], self.distances)
-        if hasattr(self.source, "read_degraded"):
+        if isinstance(self.source, DegradedSource):
             lr, kernel = self.source.read_degraded(index)
             sample["lr"] = _unit_range(lr)
             sample["kernel"] = torch.from_numpy(np.ascontiguousarray(kernel, dtype=np.float32))[None]
@@ -123,9 +123,10 @@ def _known(distances: Sequence[str]) -> tuple[str, ...]:
 
 def _sample(image: np.ndarray, mask: np.ndarray, distances: Sequence[str]) -> Sample:
     sample: Sample = {"hr": _unit_range(image), "mask": torch.from_numpy(mask.astype(np.float32))[None]}
-    for name in distances:
-        key, of_mask = DISTANCES[name]
-        sample[key] = torch.from_numpy(of_mask(mask))[None]
+    if "signed" in distances:
+        sample["distance"] = torch.from_numpy(normalized_signed_distance(mask))[None]
+    if "crack" in distances:
+        sample["crack_distance"] = torch.from_numpy(distance_to_crack(mask))[None]
     return sample
 
 

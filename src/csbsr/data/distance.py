@@ -73,5 +73,5 @@ def _distance_to_nearest(target: NDArray[np.bool_], dtype: DTypeLike = np.float6
     if dtype != np.float32 or sum(target.shape) > EXACT_IN_FLOAT32:
         distance = distance.astype(np.float64)
     # cv2 rounds to float32; squared distances are whole numbers, so rounding them undoes that (up to 2000 px)
-    distance *= distance
+    np.multiply(distance, distance, out=distance)
     return np.sqrt(np.rint(distance, out=distance), out=distance)

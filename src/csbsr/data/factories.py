@@ -10,6 +10,9 @@ from csbsr.data.datamodule import CrackDataModule
 from csbsr.data.degraded import DegradedPairs
 from csbsr.data.folder import FolderPairs
 from csbsr.data.synthetic import SyntheticPairs
+from csbsr.data.world import SurfaceFolder, WorldPairs
+
+WORLDS = ("plain", "varied")
 
 
 def folder_data(
@@ -39,6 +42,12 @@ def synthetic_data(
     test_images: int = 40,
     size: Sequence[int] = (320, 320),
     data_seed: int = 0,
+    world: str = "plain",
+    surfaces: str | None = None,
+    surfaces_list: str | None = None,
+    photographed: float = 0.5,
+    sound: float = 0.15,
+    thinnest: float = 0.0,
     **options: Any,
 ) -> CrackDataModule:
     """Data module of generated images.
@@ -49,12 +58,33 @@ def synthetic_data(
         test_images: number of test images.
         size: (H, W) in pixels.
         data_seed: another one gives other images; apart from ``seed``, so that runs with several seeds share data.
+        world: ``plain`` (`csbsr.data.SyntheticPairs`) or ``varied`` (`csbsr.data.WorldPairs`).
+        surfaces: folder of photographs without cracks to draw cracks into; the world is then varied in any case.
+        surfaces_list: text file that names those of ``surfaces`` to use, one per line; None: all.
+        photographed: varied world with ``surfaces``: fraction of the images drawn into a photograph.
+        sound: varied world: fraction of the images without a crack.
+        thinnest: varied world: narrower cracks are marked so many pixels wide; 0: masks are exact.
         options: further arguments of `CrackDataModule`.
     """
     height, width = size
+    if world not in WORLDS:
+        raise ValueError(f"world: expected one of {', '.join(WORLDS)}, got {world!r}")
+    parts = (("train", train_images), ("test", test_images))
+    if world == "plain" and surfaces is None:
+        train, test = (SyntheticPairs(split, count, (height, width), data_seed) for split, count in parts)
+        return CrackDataModule(train, test, degradation, **options)
     train, test = (
-        SyntheticPairs(split, count, (height, width), data_seed)
-        for split, count in (("train", train_images), ("test", test_images))
+        WorldPairs(
+            split,
+            count,
+            (height, width),
+            data_seed,
+            SurfaceFolder(surfaces, surfaces_list, split) if surfaces is not None else None,
+            photographed,
+            sound,
+            thinnest,
+        )
+        for split, count in parts
     )
     return CrackDataModule(train, test, degradation, **options)
 

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from csbsr.contracts import PairSource
+from csbsr.contracts import DegradedSource, PairSource
 
 log = logging.getLogger(__name__)
 
@@ -36,14 +36,18 @@ class Subset:
 class DegradedSubset(Subset):
     """A `Subset` of a source that also holds low-resolution images and kernels."""
 
+    def __init__(self, source: DegradedSource, indices: Sequence[int]) -> None:
+        super().__init__(source, indices)
+        self.degraded = source
+
     def read_degraded(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Low-resolution image and kernel as ``source`` reads them."""
-        return self.source.read_degraded(self.indices[index])
+        return self.degraded.read_degraded(self.indices[index])
 
 
-def subset(source: PairSource, indices: Sequence[int]) -> Subset:
+def subset(source: PairSource, indices: Sequence[int]) -> PairSource:
     """The pairs of ``source`` at ``indices``, with whatever else ``source`` can read."""
-    return (DegradedSubset if hasattr(source, "read_degraded") else Subset)(source, indices)
+    return DegradedSubset(source, indices) if isinstance(source, DegradedSource) else Subset(source, indices)
 
 
 class InMemory:

@@ -60,7 +60,8 @@ class Degradation:
         Returns:
             lr (B, 3, H/s, W/s), not clamped, and the kernels (B, 1, k, k), each summing to 1.
         """
-        kernel = anisotropic_gaussian_kernel(*blur.to(at_least_float32(hr)).unbind(1), size=self.size)
+        sigma_1, sigma_2, theta = blur.to(at_least_float32(hr)).unbind(1)
+        kernel = anisotropic_gaussian_kernel(sigma_1, sigma_2, theta, self.size)
         return degrade(hr, kernel, self.scale, self.padding, self.antialias), kernel
 
 

@@ -50,6 +50,18 @@ def degrade(hr: Tensor, kernel: Tensor, scale: int = 4, padding: str = "zeros", 
         return _correlate(hr, kernel, padding, border - first, scale)
 
 
+def degrade_varying(
+    hr: Tensor, left: Tensor, right: Tensor, scale: int = 4, padding: str = "reflect", antialias: bool = False
+) -> Tensor:
+    """`degrade` with a blur that changes evenly from ``left`` to ``right`` (B, 1, k, k) across the image.
+
+    Exact where the weights are: a pixel is the mean of both blurred images, weighted by how near either border is.
+    """
+    first, last = blur(hr, left, padding), blur(hr, right, padding)
+    weight = torch.linspace(0, 1, hr.shape[-1], device=first.device, dtype=first.dtype)
+    return downscale(first + weight * (last - first), scale, antialias)
+
+
 def blur(image: Tensor, kernel: Tensor, padding: str = "zeros") -> Tensor:
     """Correlate every channel of ``image`` (B, C, H, W) with its image's ``kernel`` (B or 1, 1, k, k), same size."""
     _check_blur(image, kernel, padding)

@@ -33,7 +33,7 @@ def anisotropic_gaussian_kernel(
         Kondo & Ukita 2024 (training data): k = 21, σ₁ and σ₂ in [0.2, 4.0], θ in [0°, 180°).
     """
     check_kernel_size(size)
-    sigma_1, sigma_2, theta = _aligned(sigma_1=sigma_1, sigma_2=sigma_2, theta_degrees=theta_degrees)
+    sigma_1, sigma_2, theta = aligned(sigma_1=sigma_1, sigma_2=sigma_2, theta_degrees=theta_degrees)
     for name, sigma in (("sigma_1", sigma_1), ("sigma_2", sigma_2)):
         if sigma.device.type == "cpu" and not bool(((sigma > 0) & sigma.isfinite()).all()):
             raise ValueError(
@@ -71,7 +71,7 @@ def check_kernel_size(size: int) -> None:
         raise ValueError(f"size: expected an odd number of pixels >= 1, got {size}; use e.g. 21")
 
 
-def _aligned(**values: float | Tensor) -> list[Tensor]:
+def aligned(**values: float | Tensor) -> list[Tensor]:
     """Every value as (B,), of one dtype (at least float32) and device."""
     given = [value for value in values.values() if isinstance(value, Tensor)]
     dtype = torch.float32 if given else torch.get_default_dtype()

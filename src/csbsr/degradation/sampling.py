@@ -27,8 +27,8 @@ class GaussianBlurSampler:
     def __init__(
         self, sigma: Sequence[float] = (0.2, 4.0), theta: Sequence[float] = (0.0, 180.0), isotropic: bool = False
     ) -> None:
-        self.sigma = _ordered("sigma", sigma)
-        self.theta = _ordered("theta", theta)
+        self.sigma = ordered("sigma", sigma)
+        self.theta = ordered("theta", theta)
         self.isotropic = isotropic
         if self.sigma[0] <= 0:
             raise ValueError(
@@ -47,7 +47,8 @@ class GaussianBlurSampler:
         return torch.stack((sigma_1, sigma_2, theta))
 
 
-def _ordered(name: str, limits: Sequence[float]) -> tuple[float, float]:
+def ordered(name: str, limits: Sequence[float]) -> tuple[float, float]:
+    """``limits`` as (lowest, highest); ValueError unless they are two ordered finite numbers."""
     if len(limits) != 2 or not all(math.isfinite(limit) for limit in limits) or limits[0] > limits[1]:
         raise ValueError(
             f"{name}: expected [lowest, highest], got {list(limits)}; give the same number twice to fix it"

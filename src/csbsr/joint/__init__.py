@@ -1,6 +1,6 @@
-"""Joint networks: super-resolution and segmentation as one module, and building them from plain descriptions."""
+"""Joint networks: super-resolution and segmentation as one module."""
 
-from csbsr.joint.build import build
+from csbsr.build import build
 from csbsr.joint.dsrl import DSRL
 from csbsr.joint.lite import LiteNetwork
 from csbsr.joint.network import JointNetwork

@@ -195,7 +195,8 @@ def bce_dice(segmentation: Tensor, mask: Tensor, pos_weight: Sequence[float] = (
 def weighted_mean(losses: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
     """``Σ wᵢ·lossᵢ / Σ wᵢ`` of losses (B,); weights >= 0, not all 0."""
     weights = _weights("weights", weights, len(losses))
-    return sum(weight * loss for weight, loss in zip(weights, losses, strict=True)) / sum(weights)
+    first, *others = (weight * loss for weight, loss in zip(weights, losses, strict=True))
+    return sum(others, first) / sum(weights)
 
 
 def with_boundary(region: Tensor, boundary: Tensor, alpha: float) -> Tensor:

@@ -4,6 +4,7 @@ from csbsr.measure.centreline import Centreline
 from csbsr.measure.cracks import measure_cracks
 from csbsr.measure.gsd import ground_sampling, gsd_of, unmatched
 from csbsr.measure.overlay import draw_widths
+from csbsr.measure.photometric import Width, photometric_width
 from csbsr.measure.reading import read_segmentation, reduced, reduction
 from csbsr.measure.results import Crack, Measurement, width_uncertainty
 from csbsr.measure.severity import Severity, WidthGuide
@@ -16,6 +17,7 @@ __all__ = [
     "Crack",
     "Measurement",
     "Severity",
+    "Width",
     "WidthGuide",
     "crack_rows",
     "draw_widths",
@@ -23,6 +25,7 @@ __all__ = [
     "gsd_of",
     "image_row",
     "measure_cracks",
+    "photometric_width",
     "read_segmentation",
     "reduced",
     "reduction",

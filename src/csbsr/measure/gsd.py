@@ -92,6 +92,8 @@ def _row(name: str | Path, gsd: dict[str, float]) -> str | None:
 
 
 def _positive(value: float | str | Path) -> float:
+    if isinstance(value, Path):
+        raise TypeError
     number = float(value)
     if not 0 < number < math.inf:
         raise ValueError

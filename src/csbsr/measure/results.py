@@ -139,7 +139,7 @@ class Measurement:
     @property
     def at_limit(self) -> bool:
         """Whether the mean width over all cracks is at the limit of measurement; False without cracks."""
-        return bool(self.cracks) and self.width_mean < LIMIT_OF_MEASUREMENT
+        return self.width_mean is not None and self.width_mean < LIMIT_OF_MEASUREMENT
 
     @property
     def length_uncertainty(self) -> float:
@@ -149,7 +149,7 @@ class Measurement:
     @property
     def width_uncertainty(self) -> float | None:
         """As `Crack.width_uncertainty`; None without cracks."""
-        return width_uncertainty(self.width_mean) if self.cracks else None
+        return None if self.width_mean is None else width_uncertainty(self.width_mean)
 
 
 def width_uncertainty(width: float) -> float:

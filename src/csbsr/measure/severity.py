@@ -59,12 +59,14 @@ class WidthGuide:
             raise ValueError(f"width: expected one of {', '.join(_WIDTHS)}, got {width!r}")
         if not limits:
             raise ValueError(f"limits: expected at least one exposure with its width_mm, got {limits!r}")
+        widths: dict[str, float] = {}
         for limit in limits:
-            if set(limit) != {"exposure", "width_mm"} or not limit["width_mm"] > 0:
+            width_mm = limit.get("width_mm")
+            if set(limit) != {"exposure", "width_mm"} or not isinstance(width_mm, (int, float)) or not width_mm > 0:
                 raise ValueError(f"limits: expected exposure and width_mm above 0 in each, got {dict(limit)!r}")
+            widths[str(limit["exposure"])] = float(width_mm)
         self.name, self.source, self.note, self.width, self.exposure = name, source, note, width, exposure
-        ordered = sorted(limits, key=lambda limit: limit["width_mm"])
-        self.limits: dict[str, float] = {str(limit["exposure"]): float(limit["width_mm"]) for limit in ordered}
+        self.limits = dict(sorted(widths.items(), key=lambda limit: limit[1]))
         if exposure is not None and exposure not in self.limits:
             raise ValueError(f"exposure: expected one of {'; '.join(self.limits)}, got {exposure!r}")
         #: the different limits in millimetres, rising
@@ -89,10 +91,9 @@ class WidthGuide:
 
     def of_crack(self, crack: Crack, measurement: Measurement) -> Severity | None:
         """The class of a crack; None where the measurement has no millimetres."""
-        width = getattr(crack, _WIDTHS[self.width])
-        if measurement.mm_per_pixel is None:
-            return None
-        return self.classify(measurement.mm(width), measurement.mm(width_uncertainty(width)))
+        width: float = getattr(crack, _WIDTHS[self.width])
+        width_mm, uncertainty_mm = measurement.mm(width), measurement.mm(width_uncertainty(width))
+        return None if width_mm is None or uncertainty_mm is None else self.classify(width_mm, uncertainty_mm)
 
     def of_image(self, measurement: Measurement) -> Severity | None:
         """The class of the image's severest crack, its widest; None without millimetres or without cracks."""

@@ -116,10 +116,10 @@ class _Graph:
         self.centres /= np.bincount(numbers, minlength=names.size)[:, None]
         self.reach = np.zeros(names.size)
         np.maximum.at(self.reach, numbers, radius[crossing])
-        self.traces = self._trace(degree)
+        self.traces = self._trace(degree.tolist())
 
-    def _trace(self, degree: np.ndarray) -> list[_Trace]:
-        degree, cluster = degree.tolist(), self.cluster.tolist()
+    def _trace(self, degree: list[int]) -> list[_Trace]:
+        cluster = self.cluster.tolist()
         seen = [False] * len(degree)
         traces = []
         for start in range(len(degree)):
@@ -176,7 +176,7 @@ class _Graph:
                     radius=self.radius[trace.pixels],
                     start=int(names[trace.start]) if trace.start >= 0 else None,
                     end=int(names[trace.end]) if trace.end >= 0 else None,
-                    reach=tuple(float(reach[end]) if end >= 0 else 0.0 for end in (trace.start, trace.end)),
+                    reach=(_reach_at(reach, trace.start), _reach_at(reach, trace.end)),
                     closed=trace.closed,
                 )
             )
@@ -210,6 +210,11 @@ def _parts(pairs: np.ndarray, count: int) -> np.ndarray:
     if not len(pairs):
         return np.arange(count)
     return connected_components(coo_array((np.ones(len(pairs)), pairs.T), shape=(count, count)), directed=False)[1]
+
+
+def _reach_at(reach: np.ndarray, junction: int) -> float:
+    """The reach of a junction; 0 for the negative number of a free end."""
+    return float(reach[junction]) if junction >= 0 else 0.0
 
 
 def _length(points: np.ndarray) -> float:

@@ -82,7 +82,7 @@ def _shared(item: Crack | Measurement, measurement: Measurement) -> Row:
 
 
 def _severity(severity: Severity | None, guide: WidthGuide | None) -> Row:
-    if severity is None:
+    if severity is None or guide is None:
         return dict.fromkeys(_SEVERITY, "")
     exceeds = "" if severity.exceeds is None else int(severity.exceeds)
     return dict(

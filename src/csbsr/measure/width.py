@@ -35,11 +35,11 @@ def coverage(segmentation: np.ndarray, mask: np.ndarray, threshold: float) -> np
         return pixels
     deep = cv2.erode(pixels, _DISC, borderType=cv2.BORDER_CONSTANT, borderValue=0)
     edge = cv2.dilate(pixels, _DISC, borderType=cv2.BORDER_CONSTANT, borderValue=0)
-    edge ^= deep
+    cv2.bitwise_xor(edge, deep, dst=edge)
     margin = 2 * min(threshold, 1.0 - threshold) ** 2
     result = deep.astype(np.float32)
-    edge = edge.view(bool)
-    result[edge] = np.clip((segmentation[edge].astype(np.float32) - threshold) / (2 * margin) + 0.5, 0, 1)
+    inside = edge.view(bool)
+    result[inside] = np.clip((segmentation[inside].astype(np.float32) - threshold) / (2 * margin) + 0.5, 0, 1)
     return result
 
 

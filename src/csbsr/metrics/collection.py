@@ -37,6 +37,9 @@ class CrackMetrics(Metric):
         ValueError: an unknown group, a percentile outside (0, 100], a threshold that is none of the 99.
     """
 
+    names: list[Tensor]
+    values: list[Tensor]
+
     is_differentiable = False
     full_state_update = False
 
@@ -76,18 +79,18 @@ class CrackMetrics(Metric):
         names = list(batch["name"])
         if any("\0" in name for name in names):
             raise ValueError(f"name: expected no NUL character, got {names}")
-        columns = {"height": output.sr.shape[-2], "width": output.sr.shape[-1]}
+        columns: dict[str, float | Tensor] = {"height": output.sr.shape[-2], "width": output.sr.shape[-1]}
         if "blur" in batch:
-            columns |= zip(("sigma_1", "sigma_2", "theta"), batch["blur"].cpu().double().unbind(1), strict=True)
+            blur = batch["blur"][:, :3].cpu().double()  # what else a degradation draws has no column
+            columns |= dict(zip(("sigma_1", "sigma_2", "theta"), blur.unbind(1), strict=True))
         if "positive" in self._fields and output.segmentation is not None:
             columns |= self._segmentation_columns(output.segmentation, batch["mask"])
         if "image" in self.groups:
             columns["psnr"] = functional.psnr(output.sr, batch["hr"])
             columns["ssim"] = functional.ssim(output.sr, batch["hr"])
-        kernel = batch.get("kernel")
-        known = output.kernel is not None and kernel is not None and output.kernel.shape == kernel.shape
-        if "kernel" in self.groups and known:
-            columns["kernel_psnr"] = functional.kernel_psnr(output.kernel, kernel)
+        estimate, kernel = output.kernel, batch.get("kernel")
+        if "kernel" in self.groups and estimate is not None and kernel is not None and estimate.shape == kernel.shape:
+            columns["kernel_psnr"] = functional.kernel_psnr(estimate, kernel)
         rows = np.full((len(names), sum(self._fields.values())), np.nan)
         for key, part in zip(self._fields, self._parts(rows), strict=True):
             if key in columns:
@@ -173,6 +176,8 @@ class CrackMetrics(Metric):
 
     def _computed_table(self) -> Table:
         self.compute()  # at no cost if nothing was added since
+        if self._table is None:
+            raise RuntimeError("CrackMetrics: expected a table after compute, got none; call reset and update again")
         return self._table
 
     def _sync_dist(self, dist_sync_fn: Callable = gather_all_tensors, process_group: Any | None = None) -> None:

@@ -65,7 +65,7 @@ def surface_distance_by_threshold(
     Source: the 2-D surface elements of DeepMind's surface-distance, with which Kondo & Ukita 2024 evaluate.
     """
     single = not isinstance(percentile, Sequence)
-    percentiles = [percentile] if single else list(percentile)
+    percentiles: list[float] = list(percentile) if isinstance(percentile, Sequence) else [percentile]
     if not percentiles or not all(0 < p <= 100 for p in percentiles):
         raise ValueError(f"percentile: expected numbers above 0 and up to 100, got {percentile}; e.g. 95")
     pairs = zip(*levels_and_mask(segmentation, mask), strict=True)

@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 from torch import nn
 
+from csbsr.build import TRUSTED
 from csbsr.data.reading import read_image
-from csbsr.joint.build import TRUSTED
 from csbsr.predict.consistency import Consistency
 from csbsr.predict.memory import available_memory, out_of_memory
 from csbsr.predict.passes import LEVELS, Layout, Outcome, Run, Sink
 from csbsr.predict.system import FLIPS, System
-from csbsr.reference import load
+from csbsr.weights import load
 
 log = logging.getLogger(__name__)
 

@@ -8,17 +8,14 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-import jinja2
 from markupsafe import Markup
 
-import csbsr
-from csbsr.report.charts import Line, Point, line_chart, scatter_chart, series_key
+from csbsr.pages.charts import Line, Point, line_chart, scatter_chart, series_key
+from csbsr.pages.templates import template
 from csbsr.report.collect import Evaluation
-from csbsr.report.overlay import VERDICTS
 from csbsr.report.pictures import ImagePictures
 from csbsr.report.runcard import system_name
 from csbsr.report.tables import FOOTNOTE, PUBLISHED_MARK, same_data, shown_columns, table_rows
@@ -70,7 +67,7 @@ def evaluation_page(
     groups = {
         title: [_image(row, pictures, threshold, _OF_IMAGE) for row in chosen] for title, chosen in choose(rows).items()
     }
-    return template("evaluation.html").render(
+    return template("report", "evaluation.html").render(
         title=system_name(card["network"]),
         card=card,
         tiles=[(label, _with_unit(key, metrics[key])) for key, label in _TILES.items() if key in metrics],
@@ -97,7 +94,7 @@ def comparison_page(evaluations: Sequence[Evaluation], images: int = 12) -> str:
     shown = by_spread[: min(images, max(2, _MOST_PICTURES // len(evaluations)))]
     with_curves = [evaluation for evaluation in evaluations if "iou" in evaluation.curves]
     lines = [Line(e.label, e.curves["threshold"], e.curves["iou"]) for e in with_curves]
-    return template("comparison.html").render(
+    return template("report", "comparison.html").render(
         title=f"{len(evaluations)} evaluation{'s' if len(evaluations) > 1 else ''} compared",
         columns=columns,
         rows=[(row, [row.text(column) for column in columns]) for row in table_rows(evaluations)],
@@ -233,21 +230,3 @@ def _entries(card: Mapping[str, Any]) -> list[tuple[str, str, bool]]:
         text = str("none" if value is None else value) if plain else json.dumps(value, indent=1, ensure_ascii=False)
         entries.append((key.replace("_", " "), text, text.count("\n") > 12))
     return entries
-
-
-@cache
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("csbsr", "report"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    environment.globals.update(version=csbsr.__version__, verdicts=VERDICTS)
-    return environment
-
-
-def template(name: str) -> jinja2.Template:
-    """A page's template, by its file name."""
-    return _environment().get_template(name)

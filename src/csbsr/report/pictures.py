@@ -8,8 +8,6 @@ any of them is exact, and the picture still looks like the probability.
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,8 +17,8 @@ import torch
 from PIL import Image
 
 from csbsr.metrics.functional import THRESHOLDS
-from csbsr.report.overlay import overlay
-from csbsr.report.panel import to_picture
+from csbsr.pages.overlay import overlay
+from csbsr.pages.pictures import data_uri, limited, opened, to_picture
 
 PREVIEW = 512  # longest side of a picture inside a page
 _LARGEST = 4096  # of a photograph kept on disk; WebP ends at 16383
@@ -39,7 +37,7 @@ class ImagePictures:
         self.folder = (Path(root) / name).with_suffix("")
 
     def save(self, row: Mapping[str, Any]) -> None:
-        """Write what there is of a row as `csbsr.report.panel.panel` takes it; None or missing entries are left out."""
+        """Write what there is of a row as `csbsr.pages.panel.panel` takes it; None or missing entries are left out."""
         self.folder.mkdir(parents=True, exist_ok=True)
         for key in ("sr", "hr"):
             if row.get(key) is not None:
@@ -119,28 +117,3 @@ def _kernel_picture(kernel: np.ndarray) -> Image.Image:
     """(k, k) to grey, scaled by the maximum; negative entries are black."""
     scaled = kernel / max(float(kernel.max()), 1e-12)
     return Image.fromarray(np.rint(np.clip(scaled, 0, 1) * 255).astype(np.uint8))
-
-
-def opened(path: Path) -> Image.Image | None:
-    """The picture of a file; None if there is no such file."""
-    if not path.is_file():
-        return None
-    with Image.open(path) as picture:
-        picture.load()
-    return picture
-
-
-def limited(picture: Image.Image, longest: int) -> Image.Image:
-    """The picture with its longest side shrunken to at most ``longest`` pixels."""
-    factor = longest / max(picture.size)
-    if factor >= 1:
-        return picture
-    size = tuple(max(1, round(side * factor)) for side in picture.size)
-    return picture.resize(size, Image.Resampling.BOX if picture.mode == "RGBA" else Image.Resampling.LANCZOS)
-
-
-def data_uri(picture: Image.Image, kind: str, **options: Any) -> str:
-    """The picture as text for a page; ``options`` of Pillow's writer."""
-    stream = io.BytesIO()
-    picture.save(stream, kind, **options)
-    return f"data:image/{kind};base64,{base64.b64encode(stream.getvalue()).decode()}"

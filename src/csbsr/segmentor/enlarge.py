@@ -49,7 +49,9 @@ class EnlargingConv2d(nn.Conv2d):
         blocks = blocks.reshape(batch * channels, 3 * height, 3 * width)
         rows, columns = (_shifted_enlargements(size, blocks) for size in (height, width))
         enlarged = torch.bmm(rows.expand(batch * channels, -1, -1), blocks @ columns.mT)
-        enlarged = enlarged.unflatten(0, (batch, channels)) + self.bias[:, None, None]
+        enlarged = enlarged.unflatten(0, (batch, channels))
+        if self.bias is not None:
+            enlarged = enlarged + self.bias[:, None, None]
         if x.stride(1) == 1 and x.shape[1] > 1:
             return enlarged.contiguous(memory_format=torch.channels_last)
         return enlarged

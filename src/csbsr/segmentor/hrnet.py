@@ -6,8 +6,9 @@ published ImageNet files.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
+from typing import cast
 
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -90,7 +91,7 @@ class ExchangeModule(nn.Module):
         """As many maps of the same shapes, finest first."""
         maps = [branch(x) for branch, x in zip(self.branches, maps, strict=True)]
         fused = []
-        for layers, like in zip(self.fuse_layers, maps, strict=True):
+        for layers, like in zip(cast("Iterable[nn.ModuleList]", self.fuse_layers), maps, strict=True):
             joining = [resize(layer(x), like.shape[-2:]) for layer, x in zip(layers, maps, strict=True)]
             fused.append(self.relu(sum(joining[1:], joining[0])))
         return fused

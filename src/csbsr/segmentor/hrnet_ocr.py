@@ -5,6 +5,7 @@ representations for semantic segmentation").
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -82,7 +83,7 @@ class HRNetOCR(Segmentor):
 
     def _merge(self, context: Tensor, features: Tensor) -> Tensor:
         """ReLU(BN(conv1(cat(context, features)))), the context's share computed once: it is the same everywhere."""
-        convolution, norm, relu = self.merge
+        convolution, norm, relu = cast("tuple[nn.Conv2d, nn.BatchNorm2d, nn.ReLU]", tuple(self.merge))
         for_context, for_features = convolution.weight.chunk(2, dim=1)
         return relu(norm(F.conv2d(features, for_features, convolution.bias) + F.conv2d(context, for_context)))
 
@@ -112,5 +113,6 @@ class ObjectContext(nn.Module):
 def _block(inputs: int, outputs: int, kernel_size: int) -> list[nn.Module]:
     convolution = nn.Conv2d(inputs, outputs, kernel_size, padding=kernel_size // 2)
     nn.init.kaiming_normal_(convolution.weight, mode="fan_out", nonlinearity="relu")
-    nn.init.zeros_(convolution.bias)
+    if convolution.bias is not None:
+        nn.init.zeros_(convolution.bias)
     return [convolution, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)]

@@ -37,7 +37,8 @@ class VGG16(nn.Module):
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
-                nn.init.zeros_(module.bias)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
 
     def forward(self, image: Tensor) -> list[Tensor]:
         """The five groups' outputs for ``image`` (B, 3, H, W), at sizes H, H/2, H/4, H/8, H/16."""

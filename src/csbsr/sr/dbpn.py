@@ -47,11 +47,13 @@ class DBPN(SRNetwork):
         for module in self.modules():
             if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
                 nn.init.kaiming_normal_(module.weight)
-                nn.init.zeros_(module.bias)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
 
     def forward(self, lr: Tensor, kernel: Tensor | None = None) -> SROutput:
         """Super-resolve ``lr`` (B, 3, h, w) to (B, 3, s·h, s·w), not clamped; ``kernel`` is ignored."""
-        highs, lows = [self.up[0](self.reduce(self.extract(lr)))], []
+        highs: list[Tensor] = [self.up[0](self.reduce(self.extract(lr)))]
+        lows: list[Tensor] = []
         for down, up in zip(self.down, self.up[1:], strict=True):
             lows = [down(*highs), *lows]
             highs = [up(*lows), *highs]

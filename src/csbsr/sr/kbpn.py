@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -88,8 +89,9 @@ class SFT(nn.Module):
 
     def forward(self, features: Tensor, vector: Tensor) -> Tensor:
         """(B, channels, h, w) and (B, condition) to (B, channels, h, w)."""
-        weight = torch.cat((self.scale_hidden.weight, self.shift_hidden.weight))
-        bias = torch.cat((self.scale_hidden.bias, self.shift_hidden.bias))
+        hidden_layers = (self.scale_hidden, self.shift_hidden)
+        weight = torch.cat([layer.weight for layer in hidden_layers])
+        bias = torch.cat([layer.bias for layer in hidden_layers if layer.bias is not None])
         of_features, of_kernel = weight.split((features.shape[1], vector.shape[1]), 1)
         small = constant_map(vector.to(features.dtype), features.shape[-2:], border=1)
         small = F.conv2d(small, of_kernel, bias, padding=1)
@@ -137,7 +139,7 @@ class Stage(nn.Module):
         own = F.conv2d(high, self.blur.reconstruct.weight[:, -high.shape[1] :], padding=1)
         correction, vector = self.blur(own if image is None else own + image, vector, lr, given)
         high = correction.add_(high)
-        if self.down is None:
+        if self.down is None or self.sft is None:
             return high, vector, None, None
         newest = self.down(*highs, high)
         return high, vector, newest, self.sft(torch.cat((*lows, newest), 1), vector)
@@ -211,10 +213,13 @@ class KBPN(SRNetwork):
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
 
+    def _stages(self) -> list[Stage]:
+        return cast("list[Stage]", list(self.stages))
+
     def kernel_predictors(self) -> Iterator[nn.Module]:
         """The first predictor and every stage's updater."""
         yield self.kernel_predictor
-        for stage in self.stages:
+        for stage in self._stages():
             yield stage.blur.updater
 
     def forward(self, lr: Tensor, kernel: Tensor | None = None) -> SROutput:
@@ -243,10 +248,11 @@ class KBPN(SRNetwork):
             )
         highs: list[Tensor] = []
         lows: list[Tensor] = []
-        images = None  # what the features so far contribute to every later intermediate image and to the result
-        for index, stage in enumerate(self.stages):
+        # What the features so far contribute to every later intermediate image and to the result, the last one left.
+        images = lr.new_zeros(0)
+        for index, stage in enumerate(self._stages()):
             image = None
-            if images is not None:
+            if index:
                 image, images = images.split((3, images.shape[1] - 3), 1)
             if stage.down is None:
                 highs.clear()  # no later use: their memory is free for the last stage
@@ -256,7 +262,7 @@ class KBPN(SRNetwork):
             else:
                 high, vector, newest, low = stage(*arguments)
             contribution = F.conv2d(high, self._later_reconstructions(index), padding=1)
-            images = contribution if images is None else contribution + images
+            images = contribution + images if index else contribution
             highs.append(high)
             lows.append(newest)
         sr = images + F.interpolate(lr, size=images.shape[-2:], mode="bicubic", align_corners=False)
@@ -270,7 +276,7 @@ class KBPN(SRNetwork):
         """
         channels = self.reconstruct.in_channels // len(self.stages)
         own = slice(index * channels, (index + 1) * channels)
-        later = [stage.blur.reconstruct for stage in self.stages[index + 1 :]]
+        later = [stage.blur.reconstruct for stage in self._stages()[index + 1 :]]
         return torch.cat([conv.weight[:, own] for conv in (*later, self.reconstruct)])
 
 

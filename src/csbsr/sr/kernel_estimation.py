@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import pairwise
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -98,7 +100,7 @@ class KernelUpdater(nn.Module):
         for layer in self.kernel:
             small = F.leaky_relu_(layer(small))
 
-        mix, inner, last = self.joint
+        mix, inner, last = cast("Iterable[nn.Conv2d]", self.joint)
         of_image, of_kernel = mix.weight.chunk(2, 1)
         features = F.leaky_relu_(add_stretched(F.conv2d(features, of_image), F.conv2d(small, of_kernel)))
         features = F.leaky_relu_(inner(features))

@@ -13,7 +13,7 @@ RESAMPLING = {2: (6, 2, 2), 4: (8, 4, 2), 8: (12, 8, 2)}
 class ConvPReLU(nn.Module):
     """A convolution, plain or transposed, followed by a PReLU with one slope."""
 
-    def __init__(self, conv: nn.Module) -> None:
+    def __init__(self, conv: nn.Conv2d | nn.ConvTranspose2d) -> None:
         super().__init__()
         self.conv = conv
         self.act = nn.PReLU()
@@ -52,7 +52,7 @@ class ProjectionUnit(nn.Module):
     def __init__(self, inputs: int, channels: int, scale: int, up: bool, bias: bool = False) -> None:
         super().__init__()
         there, back = (upward, downward) if up else (downward, upward)
-        self.mix = ConvPReLU(nn.Conv2d(inputs, channels, 1))
+        self.mix: nn.Module = ConvPReLU(nn.Conv2d(inputs, channels, 1))
         self.project = there(channels, channels, scale, bias)
         self.back_project = back(channels, channels, scale, bias)
         self.project_error = there(channels, channels, scale, bias)

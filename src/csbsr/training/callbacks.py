@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback, Checkpoint, RichProgressBar
+from pytorch_lightning.loggers import TensorBoardLogger, WandbLogger
 from pytorch_lightning.strategies import DDPStrategy, SingleDeviceStrategy
 from torch.nn.parallel import DistributedDataParallel
 
-from csbsr.report.panel import panel
+from csbsr.pages.panel import panel
 from csbsr.training.module import CrackModule, NonFiniteLoss
 
 
@@ -27,18 +28,21 @@ class PhaseControl(Callback):
     def __init__(self) -> None:
         self._applied: int | None = None
 
-    def on_fit_start(self, trainer: pl.Trainer, pl_module: CrackModule) -> None:
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Refuse strategies that cannot be wrapped anew."""
         self._applied = None
-        if len(pl_module.phases.phases) > 1 and not isinstance(trainer.strategy, (SingleDeviceStrategy, DDPStrategy)):
+        phases = cast("CrackModule", pl_module).schedule.phases
+        if len(phases) > 1 and not isinstance(trainer.strategy, (SingleDeviceStrategy, DDPStrategy)):
             raise ValueError(
                 f"trainer.strategy: {type(trainer.strategy).__name__} cannot change what is frozen during a run; "
                 "use one device or ddp, or phases=joint"
             )
 
-    def on_train_batch_start(self, trainer: pl.Trainer, pl_module: CrackModule, batch: Any, batch_idx: int) -> None:
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
         """Enter the phase of this step, if it is another than the last one's."""
-        index = pl_module.phases.index(trainer.global_step)
+        index = cast("CrackModule", pl_module).schedule.index(trainer.global_step)
         if index == self._applied:
             return
         self._applied = index
@@ -66,18 +70,18 @@ class SaveLast(Checkpoint):
             self._saved_step = trainer.global_step
             trainer.save_checkpoint(self.path, weights_only=False)
 
-    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: CrackModule, *_: Any) -> None:
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
         """Save on schedule; at the last update too, before weight averaging replaces the weights."""
         step = trainer.global_step
         if step != self._saved_step and (step % self.every_n_steps == 0 or step >= trainer.max_steps > 0):
             self._save(trainer)
 
-    def on_validation_end(self, trainer: pl.Trainer, pl_module: CrackModule) -> None:
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Save with the threshold that this validation recommends."""
         if trainer.state.fn == "fit" and not trainer.sanity_checking:
             self._save(trainer)
 
-    def on_exception(self, trainer: pl.Trainer, pl_module: CrackModule, exception: BaseException) -> None:
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
         """Save where an interrupted run can go on; an unsound state goes to its own file."""
         if isinstance(exception, NonFiniteLoss):
             own = self.path.with_name(f"not_finite_step_{trainer.global_step}.ckpt")
@@ -100,7 +104,7 @@ class Panels(Callback):
         self._rows: list[dict[str, Any]] = []
 
     def on_validation_batch_end(
-        self, trainer: pl.Trainer, pl_module: CrackModule, outputs: Any, batch: Any, batch_idx: int, *_: Any
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int, *_: Any
     ) -> None:
         """Keep the first images."""
         if not trainer.is_global_zero or trainer.sanity_checking:
@@ -110,7 +114,7 @@ class Panels(Callback):
                 if len(self._rows) < self.images:
                     self._rows.append(row_of(output, part, i))
 
-    def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: CrackModule) -> None:
+    def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Draw them, and hand the picture to loggers that take pictures."""
         if not self._rows:
             return
@@ -120,14 +124,14 @@ class Panels(Callback):
         path = self.folder / f"step_{trainer.global_step:07d}.png"
         picture.save(path)
         for logger in trainer.loggers:
-            if hasattr(logger, "log_image"):  # wandb
+            if isinstance(logger, WandbLogger):
                 logger.log_image("val/panel", [str(path)], step=trainer.global_step)
-            elif hasattr(logger.experiment, "add_image"):  # TensorBoard
+            elif isinstance(logger, TensorBoardLogger):
                 logger.experiment.add_image("val/panel", np.asarray(picture), trainer.global_step, dataformats="HWC")
 
 
 def row_of(output: Any, batch: Any, i: int) -> dict[str, Any]:
-    """Arrays of image ``i`` of a batch, as `csbsr.report.panel.panel` takes them."""
+    """Arrays of image ``i`` of a batch, as `csbsr.pages.panel.panel` takes them."""
 
     def array(tensor: Any) -> Any:
         return None if tensor is None else tensor[i].detach().float().cpu().numpy()
@@ -147,13 +151,14 @@ def row_of(output: Any, batch: Any, i: int) -> dict[str, Any]:
 class Progress(RichProgressBar):
     """The rich progress bar, naming the phase."""
 
-    def get_metrics(self, trainer: pl.Trainer, pl_module: CrackModule) -> dict[str, Any]:
+    def get_metrics(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> dict[str, Any]:
         """The usual figures without the version number, the step and the phase."""
         items = super().get_metrics(trainer, pl_module)
         items.pop("v_num", None)
-        if pl_module.phases is not None and trainer.training:
-            items["step"] = f"{trainer.global_step}/{pl_module.phases.total_steps}"
-            items["phase"] = pl_module.phase.name
+        module = cast("CrackModule", pl_module)
+        if module.phases is not None and trainer.training:
+            items["step"] = f"{trainer.global_step}/{module.phases.total_steps}"
+            items["phase"] = module.phase.name
         return items
 
     def _get_train_description(self, current_epoch: int) -> str:
@@ -166,22 +171,23 @@ class StepsPerSecond(Callback):
     def __init__(self) -> None:
         self._mark: tuple[int, float] | None = None
 
-    def on_train_start(self, trainer: pl.Trainer, pl_module: CrackModule) -> None:
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Start the clock."""
         self._mark = (trainer.global_step, time.perf_counter())
 
-    def on_validation_end(self, trainer: pl.Trainer, pl_module: CrackModule) -> None:
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Validation is not training time."""
         self._mark = (trainer.global_step, time.perf_counter())
 
-    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: CrackModule, *_: Any) -> None:
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
         """Log and restart the clock."""
-        if trainer.global_step % trainer.log_every_n_steps or self._mark is None:
+        interval: int = trainer.log_every_n_steps  # type: ignore[attr-defined]  # Lightning sets it without declaring it
+        if trainer.global_step % interval or self._mark is None:
             return
         step, start = self._mark
         now = time.perf_counter()
         if trainer.global_step > step:
-            rate = pl_module.optimizers().param_groups[0]["lr"]
+            rate = trainer.optimizers[0].param_groups[0]["lr"]
             pl_module.log_dict(
                 {"train/steps_per_second": (trainer.global_step - step) / (now - start), "train/lr": rate}
             )

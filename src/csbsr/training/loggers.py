@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pytorch_lightning.loggers import CSVLogger, Logger
+from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger, WandbLogger
 from pytorch_lightning.loggers.csv_logs import ExperimentWriter
 from pytorch_lightning.utilities import rank_zero_only
 
-from csbsr.report.panel import panel
+from csbsr.pages.panel import panel
 
 
 class ContinuedCSVLogger(CSVLogger):
@@ -35,7 +35,7 @@ class ContinuedCSVLogger(CSVLogger):
     @property
     def experiment(self) -> ExperimentWriter:
         """The writer, holding the earlier rows."""
-        if self._experiment is None and rank_zero_only.rank == 0:
+        if self._experiment is None and getattr(rank_zero_only, "rank", 0) == 0:
             path = Path(self.log_dir) / ExperimentWriter.NAME_METRICS_FILE
             rows = []
             if path.is_file():
@@ -61,15 +61,15 @@ def log_final(
         loggers: of the trainer.
         stage: first part of the names, "test" or "val".
         table: per metric its name, value and definition.
-        images: rows of `csbsr.report.panel.panel`; none for no panel.
+        images: rows of `csbsr.pages.panel.panel`; none for no panel.
     """
     picture = panel(images) if images else None
     for logger in loggers:
-        if hasattr(logger, "log_table"):  # wandb
+        if isinstance(logger, WandbLogger):
             logger.log_table(f"{stage}/metrics", columns=["metric", "value", "definition"], data=[*map(list, table)])
             if picture is not None:
                 logger.log_image(f"{stage}/panel", [picture])
-        elif hasattr(logger.experiment, "add_text"):  # TensorBoard
+        elif isinstance(logger, TensorBoardLogger):
             lines = ["| metric | value | definition |", "|---|---|---|", *(f"| {' | '.join(line)} |" for line in table)]
             logger.experiment.add_text(f"{stage}/metrics", "\n".join(lines))
             if picture is not None:

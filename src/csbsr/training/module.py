@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from pytorch_lightning import LightningModule
@@ -14,10 +14,11 @@ from torchmetrics import Metric
 
 from csbsr.contracts import Batch, JointOutput
 from csbsr.data.seeds import item_seed
-from csbsr.reference.checkpoint import CARD_KEY
 from csbsr.training.phases import Phase, PhaseSchedule, freeze_all_but
+from csbsr.weights.checkpoint import CARD_KEY
 
 log = logging.getLogger("csbsr")
+T = TypeVar("T")
 
 
 class NonFiniteLoss(RuntimeError):
@@ -65,15 +66,24 @@ class CrackModule(LightningModule):
     # -- what depends on the step ------------------------------------------------------------------------------------
 
     @property
+    def schedule(self) -> PhaseSchedule:
+        """The phases of a module that trains.
+
+        Raises:
+            ValueError: the module was made without them.
+        """
+        return _needed("phases", self.phases)
+
+    @property
     def phase(self) -> Phase:
         """The phase of the next update."""
-        return self.phases.at(self.global_step)
+        return self.schedule.at(self.global_step)
 
     @property
     def alpha(self) -> float:
         """Weight of the region loss against the boundary loss at the next update."""
         batches = self.trainer.num_training_batches // self.trainer.accumulate_grad_batches
-        return self.phases.alpha(self.global_step, max(1, batches))
+        return self.schedule.alpha(self.global_step, max(1, int(batches)))
 
     def train(self, mode: bool = True) -> CrackModule:
         """Training mode, except for the parts that the phase has frozen: their BatchNorm statistics stay."""
@@ -93,13 +103,13 @@ class CrackModule(LightningModule):
         torch.manual_seed(item_seed(self.seed, "step", self.global_step, self.global_rank))
         phase, alpha = self.phase, self.alpha
         output = self.network(batch["lr"], batch["kernel"] if phase.true_kernel else None, segment=phase.segments)
-        terms = self.loss(output, batch, alpha=alpha, joint=phase.segments)
+        terms = _needed("loss", self.loss)(output, batch, alpha=alpha, joint=phase.segments)
         loss = terms.total.mean()
         self._note_if_non_finite(loss, batch["name"])
         scalars = {f"train/{name}": value.detach().mean() for name, value in terms.terms.items()}
         self.log_dict({"train/loss": loss.detach(), **scalars}, batch_size=len(batch["name"]))
         self.log_dict(
-            {"train/alpha": alpha, "train/phase": float(self.phases.index(self.global_step))},
+            {"train/alpha": alpha, "train/phase": float(self.schedule.index(self.global_step))},
             batch_size=len(batch["name"]),
         )
         return loss
@@ -118,7 +128,7 @@ class CrackModule(LightningModule):
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         """Stop before a NaN reaches the weights."""
-        host, event = self._verdict
+        host, event = _needed("verdict", self._verdict)
         if event is not None:
             event.synchronize()  # waits for the forward pass only
         if host:
@@ -131,7 +141,7 @@ class CrackModule(LightningModule):
 
     def configure_optimizers(self) -> Any:
         """One optimiser over all parameters: those that a phase freezes have no gradient and are passed over."""
-        optimizer = self._optimizer(self.network.parameters())
+        optimizer = _needed("optimizer", self._optimizer)(self.network.parameters())
         if self._scheduler is None:
             return optimizer
         return {
@@ -147,14 +157,16 @@ class CrackModule(LightningModule):
 
     on_test_epoch_start = on_validation_epoch_start
 
-    def validation_step(self, batches: list[Batch], batch_idx: int) -> list[JointOutput]:
+    def validation_step(  # type: ignore[override]  # Lightning hands any result on to the callbacks
+        self, batches: list[Batch], batch_idx: int
+    ) -> list[JointOutput]:
         """Add a row per image; the batches hold images of one size each."""
         outputs = [self.network(batch["lr"]) for batch in batches]
         for output, batch in zip(outputs, batches, strict=True):
             self.metrics.update(output, batch)
         return outputs
 
-    test_step = validation_step
+    test_step = validation_step  # type: ignore[assignment]  # as above
 
     def on_validation_epoch_end(self) -> None:
         """Log the metrics and remember the best threshold, which goes into every checkpoint from here on."""
@@ -183,3 +195,10 @@ class CrackModule(LightningModule):
         """Keep what only a checkpoint knows."""
         if "recommended_threshold" in checkpoint.get(CARD_KEY, {}):
             self.card["recommended_threshold"] = checkpoint[CARD_KEY]["recommended_threshold"]
+
+
+def _needed(name: str, value: T | None) -> T:
+    """``value``, which a module for evaluation does without."""
+    if value is None:
+        raise ValueError(f"{name}: expected one for training, got None; give it to CrackModule")
+    return value

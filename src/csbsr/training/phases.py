@@ -12,6 +12,8 @@ from typing import Any
 
 from torch import nn
 
+from csbsr.sr.base import SRNetwork
+
 #: α falls by this much an epoch of joint training, down to a floor of the same size (as published).
 ALPHA_STEP = 0.01
 
@@ -135,26 +137,34 @@ class PhaseSchedule:
                 )
 
 
-def _sr_body(network: nn.Module) -> Iterator[nn.Parameter]:
-    predictors = {id(parameter) for module in network.sr.kernel_predictors() for parameter in module.parameters()}
-    return (parameter for parameter in network.sr.parameters() if id(parameter) not in predictors)
+def _child(network: nn.Module, name: str) -> Iterator[nn.Parameter]:
+    """Parameters of a part of a serial system; none in a parallel system, which has no such part."""
+    part = dict(network.named_children()).get(name)
+    return iter(()) if part is None else part.parameters()
 
 
 def _kernel_predictors(network: nn.Module) -> Iterator[nn.Parameter]:
-    return (parameter for module in network.sr.kernel_predictors() for parameter in module.parameters())
+    sr: SRNetwork | None = getattr(network, "sr", None)
+    predictors = () if sr is None else sr.kernel_predictors()
+    return (parameter for module in predictors for parameter in module.parameters())
+
+
+def _sr_body(network: nn.Module) -> Iterator[nn.Parameter]:
+    predictors = {id(parameter) for parameter in _kernel_predictors(network)}
+    return (parameter for parameter in _child(network, "sr") if id(parameter) not in predictors)
 
 
 def _blur_skip(network: nn.Module) -> Iterator[nn.Parameter]:
-    blur_skip = getattr(network.segmentor, "blur_skip", None)
-    return iter(()) if blur_skip is None else blur_skip.parameters()
+    segmentor = dict(network.named_children()).get("segmentor")
+    return iter(()) if segmentor is None else _child(segmentor, "blur_skip")
 
 
 #: The parts of a serial system that can train alone.
 PARTS: dict[str, Callable[[nn.Module], Iterator[nn.Parameter]]] = {
     "sr_without_kernel_predictors": _sr_body,
     "kernel_predictors": _kernel_predictors,
-    "sr": lambda network: network.sr.parameters(),
-    "segmentor": lambda network: network.segmentor.parameters(),
+    "sr": lambda network: _child(network, "sr"),
+    "segmentor": lambda network: _child(network, "segmentor"),
     "blur_skip": _blur_skip,
     "all": lambda network: network.parameters(),
 }
@@ -180,10 +190,7 @@ def freeze_all_but(network: nn.Module, part: str) -> None:
 
 def _learning(network: nn.Module, part: str) -> set[int]:
     """Identities of the parameters of ``part``."""
-    try:
-        learning = {id(parameter) for parameter in PARTS[part](network)}
-    except AttributeError:  # a parallel system has no network.sr
-        learning = set()
+    learning = {id(parameter) for parameter in PARTS[part](network)}
     if not learning:
         parts = [type(getattr(network, name)).__name__ for name in ("sr", "segmentor") if hasattr(network, name)]
         raise ValueError(

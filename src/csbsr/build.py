@@ -1,0 +1,61 @@
+"""Networks from plain descriptions: nested dictionaries whose ``_target_`` names a class.
+
+The same description builds a network from a configuration and rebuilds it from a checkpoint, so a checkpoint needs no
+pickled code.  Because whoever wrote the description chooses what is called, only names inside trusted packages resolve.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from csbsr.moved import present_name
+
+TRUSTED = ("csbsr",)
+
+
+def build(spec: Any, trusted: Sequence[str] = TRUSTED) -> Any:
+    """Build what ``spec`` describes.
+
+    Args:
+        spec: a mapping with ``_target_`` (dotted name of a class or function) and its keyword arguments, which may be
+            such mappings again; anything else is returned as it is, lists and mappings with their entries built.
+        trusted: packages (or dotted prefixes) that ``_target_`` may name.
+
+    Raises:
+        ValueError: ``_target_`` lies outside ``trusted``, does not exist, or rejects its arguments.
+    """
+    if isinstance(spec, Mapping):
+        built = {key: build(value, trusted) for key, value in spec.items() if key != "_target_"}
+        if "_target_" not in spec:
+            return built
+        target = _resolve(spec["_target_"], trusted)
+        try:
+            return target(**built)
+        except TypeError as error:
+            raise ValueError(f"{spec['_target_']}: {error}") from error
+    if isinstance(spec, (list, tuple)):
+        return [build(value, trusted) for value in spec]
+    return spec
+
+
+def _resolve(name: str, trusted: Sequence[str]) -> Any:
+    if not any(name == prefix or name.startswith(prefix + ".") for prefix in trusted):
+        raise ValueError(
+            f"_target_ {name!r} lies outside the trusted packages ({', '.join(trusted)}); "
+            f"if you trust where this description comes from, say trusted=[{','.join([*trusted, name.split('.')[0]])}]"
+        )
+    module, _, attribute = present_name(name).rpartition(".")
+    try:
+        target = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise ValueError(
+            f"_target_ {name!r} cannot be imported: {error}; install its package, or put its folder on PYTHONPATH"
+        ) from error
+    # Not whatever else can be reached through csbsr: with `build` itself a description could widen its own trust.
+    origin = getattr(target, "__module__", "")
+    part = origin.startswith("csbsr.") and (isinstance(target, type) or origin == "csbsr.data.factories")
+    if name.startswith("csbsr.") and not part:
+        raise ValueError(f"_target_ {name!r} is no part of a system; expected a class that csbsr defines")
+    return target

@@ -1,0 +1,323 @@
+"""The inspection report: one self-contained HTML page with a sortable table and every photograph's cracks."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+from csbsr.inspection.views import PhotographPictures, Views
+from csbsr.measure import WidthGuide
+from csbsr.measure.overlay import round_below
+from csbsr.pages.templates import template
+
+Row = Mapping[str, Any]
+
+_SIZES = ((24, 1280), (100, 900), (math.inf, 600))  # up to so many photographs: pixels of a picture's longest side
+_BUDGET = 32_000_000  # characters of all pictures of a page; beyond it photographs are shown by thumbnail and links
+_CRACKS = 12  # listed for a photograph, the widest first
+_CHIPS = 5  # colours of severity
+_DIGITS = 4  # most of them after the point, for an uncertainty that would else be 0
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One photograph of an inspection.
+
+    Attributes:
+        row: its row of the summary: ``file``, the columns of `csbsr.measure.image_row`, and what else is known:
+            ``error``, ``consistency`` with ``consistency_flag``, ``latitude``, ``longitude``, ``taken``, ``camera``,
+            and with the prefix ``bicubic_`` what was measured on the bicubic enlargement.  What is missing, None or
+            empty is not shown.
+        stem: path of its results inside the output folder, without kind and ending.
+        cracks: a row for each crack, see `csbsr.measure.crack_rows`.
+        files: paths of its files inside the output folder by what they show, to be linked.
+    """
+
+    row: Row
+    stem: str
+    cracks: Sequence[Row] = ()
+    files: Mapping[str, str] = field(default_factory=dict)
+
+
+class Column(NamedTuple):
+    """A column of the page's table: the key in the rows, its heading, digits after the point, a factor."""
+
+    key: str
+    title: str
+    digits: int
+    factor: float = 1.0
+
+
+def inspection_page(
+    entries: Sequence[Entry],
+    folder: str | Path,
+    *,
+    guide: WidthGuide | None = None,
+    sides: tuple[str, str] = ("photograph", "super-resolved"),
+    settings: Mapping[str, object] | None = None,
+) -> str:
+    """The report of an inspection.
+
+    Pictures are embedded: a thumbnail of each photograph, and two views and the cracks for a slider, of at most 1280,
+    900 or 600 pixels for up to 24, up to 100 or more photographs.  Those for sliders are at most 32 MB together, the
+    widest cracks first; other photographs are shown by thumbnail.  Links lead to the files beside the page, in up to
+    4096 pixels; the page works without them.
+
+    Args:
+        entries: in the order of the table.
+        folder: output folder, which holds the pictures.
+        guide: that gave the classes of severity.
+        sides: what the left and the right picture of a slider are called.
+        settings: shown at the end, by name.
+    """
+    measured = [entry for entry in entries if not entry.row.get("error")]
+    size = next(size for most, size in _SIZES if len(measured) <= most)
+    views = embedded(measured, folder, size)
+    unit = "mm" if any(_number(entry.row, "width_percentile_mm") is not None for entry in measured) else "px"
+    return template("inspection", "inspection.html").render(
+        title="Crack inspection",
+        tiles=_tiles(entries, measured),
+        columns=(columns := shown_columns([entry.row for entry in measured])),
+        photographs=[
+            _photograph(number, entry, columns, unit, folder, views.get(entry.stem))
+            for number, entry in enumerate(measured, 1)
+        ],
+        severities=_severities(measured),
+        width_unit=unit,
+        failed=[(entry.row["file"], entry.row["error"]) for entry in entries if entry.row.get("error")],
+        percentile=next((entry.row["percentile"] for entry in measured if entry.row.get("percentile")), 95),
+        guide=guide,
+        sides=sides,
+        compared=any("bicubic_cracks" in entry.row for entry in measured),
+        consistency=any(_number(entry.row, "consistency") is not None for entry in measured),
+        settings=settings or {},
+    )
+
+
+def embedded(entries: Sequence[Entry], folder: str | Path, size: int) -> dict[str, Views]:
+    """Pictures by stem, the widest cracks first, until the page's budget is spent."""
+    left, views = _BUDGET, {}
+    for entry in sorted(entries, key=lambda entry: -(_number(entry.row, "width_percentile_px") or 0)):
+        found = PhotographPictures(folder, entry.stem).views(size)
+        if found.size > left:
+            break
+        if found.after is not None:
+            views[entry.stem] = found
+            left -= found.size
+    return views
+
+
+def shown_columns(rows: Sequence[Row]) -> list[Column]:
+    """The columns of the table for which some row has a value; widths and lengths in millimetres if there are any."""
+    percentile = next((row["percentile"] for row in rows if row.get("percentile")), 95)
+    unit = "mm" if any(_number(row, "length_mm") is not None for row in rows) else "px"
+    digits = 2 if unit == "mm" else 1
+    wanted = [
+        Column(f"width_percentile_{unit}", f"width, {percentile:g} % below, {unit}", digits),
+        Column(f"width_max_{unit}", f"largest width, {unit}", digits),
+        Column(f"width_mean_{unit}", f"mean width, {unit}", digits),
+        Column(f"bicubic_width_percentile_{unit}", f"{percentile:g} % below, from bicubic, {unit}", digits),
+        Column("width_percentile_px", f"width, {percentile:g} % below, px", 1),
+        Column(f"length_{unit}", f"length, {unit}", 0),
+        Column("cracks", "cracks", 0),
+        Column("density", "area, %", 3, 100.0),
+        Column("consistency", "consistency", 3),
+    ]
+    unique: dict[str, Column] = {}
+    for column in wanted:
+        unique.setdefault(column.key, column)  # without millimetres the width in pixels comes twice
+    return [column for column in unique.values() if any(_number(row, column.key) is not None for row in rows)]
+
+
+def remarks(row: Row) -> list[str]:
+    """What of a photograph asks for a second look."""
+    found = []
+    if _number(row, "at_limit"):
+        found.append("mean width below 3 px: at the limit of measurement")
+    if _number(row, "severity_uncertain"):
+        found.append("class uncertain: a limit lies within the uncertainty of the width")
+    if _number(row, "exposure_exceeded"):
+        found.append("above the guide's value for the chosen exposure")
+    if (_number(row, "reduced") or 1) > 1:
+        found.append(f"measured after shrinking by {_number(row, 'reduced'):.0f}, to keep memory bounded")
+    if _number(row, "consistency_flag"):
+        cracks = _number(row, "consistency_cracks")
+        where = "" if cracks is None else f" (consistency {cracks:.3f} where cracks are marked)"
+        found.append(f"super-resolved image does not agree with the photograph{where}")
+    return found
+
+
+def _photograph(
+    number: int, entry: Entry, columns: Sequence[Column], unit: str, folder: str | Path, views: Views | None
+) -> dict[str, Any]:
+    """What the template shows of one photograph."""
+    row, own = entry.row, PhotographPictures(folder, entry.stem)
+    level = _number(row, "severity_level")
+    latitude, longitude = _number(row, "latitude"), _number(row, "longitude")
+    pictures = {"large picture, left": "before.webp", "large picture, right": "after.webp"}
+    files = {name: f"{own.relative}/{file}" for name, file in pictures.items() if (own.folder / file).is_file()}
+    if len(files) == 1:
+        files = dict(zip(["large picture"], files.values(), strict=True))
+    return {
+        "number": number,
+        "name": row["file"],
+        "thumbnail": own.thumbnail(),
+        "cells": [_cell(row, column) for column in columns],
+        "cracks": int(_number(row, "cracks") or 0),
+        "severity": row.get("severity") or "",
+        "level": None if level is None else int(level),
+        "chip": None if level is None else min(int(level), _CHIPS),
+        "remarks": remarks(row),
+        "width": _number(row, f"width_percentile_{unit}") or 0,
+        "figures": _figures(row),
+        "views": views,
+        "scale": _scale(row),
+        "comparison": _comparison(row),
+        "widest": [_crack(crack) for crack in _widest(entry.cracks)],
+        "all_cracks": len(entry.cracks),
+        "position": None if latitude is None or longitude is None else f"{latitude:.6f}, {longitude:.6f}",
+        "geo": None if latitude is None or longitude is None else f"geo:{latitude:.6f},{longitude:.6f}",
+        "files": {name: quote(os.fsencode(path)) for name, path in {**files, **entry.files}.items()},
+    }
+
+
+def _figures(row: Row) -> list[tuple[str, str]]:
+    """Numbers of a photograph with names, units and uncertainties."""
+    found = [("cracks", _text(row, "cracks", 0))] if _number(row, "cracks") is not None else []
+    found += [
+        (title, text)
+        for title, key, uncertainty in (
+            ("length", "length", "length_uncertainty"),
+            ("mean width", "width_mean", "width_uncertainty"),
+            (f"width, {row.get('percentile') or 95:g} % below", "width_percentile", None),
+            ("largest width", "width_max", None),
+        )
+        if _number(row, "cracks") != 0 and (text := _both_units(row, key, uncertainty))
+    ]
+    orientation = _number(row, "orientation_deg")
+    if orientation is not None:
+        found.append(("orientation", f"{orientation:.0f}°"))
+    if _number(row, "consistency") is not None:
+        found.append(("consistency", _text(row, "consistency", 3)))
+    found += [(title, str(row[key])) for title, key in (("taken", "taken"), ("camera", "camera")) if row.get(key)]
+    return found
+
+
+def _both_units(row: Row, key: str, uncertainty: str | None) -> str:
+    """A length as ``0.31 ± 0.06 mm (1.2 px)``, or in pixels alone; empty if it is unknown."""
+    parts = []
+    for unit in ("mm", "px"):
+        value = _number(row, f"{key}_{unit}")
+        if value is None:
+            continue
+        digits = 2 if unit == "mm" else 1
+        if key == "length":
+            digits = 1 if value < 100 else 0
+        around = _number(row, f"{uncertainty}_{unit}") if uncertainty else None
+        while around and f"{around:.{digits}f}" == f"{0:.{digits}f}" and digits < _DIGITS:
+            digits += 1
+        plus_minus = "" if around is None else f" ± {around:.{digits}f}"
+        parts.append(f"{value:.{digits}f}{plus_minus} {unit}")
+    if len(parts) == 2:
+        return f"{parts[0]} ({parts[1].partition(' ±')[0].removesuffix(' px')} px)"
+    return parts[0] if parts else ""
+
+
+def _scale(row: Row) -> dict[str, Any] | None:
+    """The colour scale's numbers, and a scale bar as a share of the picture's width."""
+    widest, columns = _number(row, "width_percentile_px"), _number(row, "width_px")
+    if not widest or not columns:
+        return None
+    per_pixel = _number(row, "mm_per_pixel")
+    unit, factor = ("px", 1.0) if per_pixel is None else ("mm", per_pixel)
+    digits = 2 if unit == "mm" else 1
+    bar = round_below(columns * factor / 4)
+    return {
+        "unit": unit,
+        "numbers": [f"{share * widest * factor:.{digits}f}" for share in (0.0, 0.5, 1.0)],
+        "bar": f"{bar:g} {unit}",
+        "percent": f"{100 * bar / (columns * factor):.3f}",
+    }
+
+
+def _comparison(row: Row) -> list[tuple[str, str, str]]:
+    """Name, value from the super-resolved image, value from the bicubic enlargement."""
+    if row.get("bicubic_cracks") in (None, ""):
+        return []
+    bicubic = {key.removeprefix("bicubic_"): value for key, value in row.items() if key.startswith("bicubic_")}
+    theirs = dict(_figures({**bicubic, "percentile": row.get("percentile")}))
+    ours = {name: value for name, value in _figures(row) if name not in ("consistency", "taken", "camera")}
+    return [(name, ours.get(name, "–"), theirs.get(name, "–")) for name in dict.fromkeys([*ours, *theirs])]
+
+
+def _widest(cracks: Sequence[Row]) -> list[Row]:
+    return sorted(cracks, key=lambda crack: -(_number(crack, "width_percentile_px") or 0))[:_CRACKS]
+
+
+def _crack(row: Row) -> dict[str, Any]:
+    """What the list of a photograph's cracks says of one."""
+    return {
+        "number": row["crack"],
+        "length": _both_units(row, "length", "length_uncertainty"),
+        "mean": _both_units(row, "width_mean", "width_uncertainty"),
+        "largest": _both_units(row, "width_max", None),
+        "place": f"{row['x0']}–{row['x1']}, {row['y0']}–{row['y1']}",
+        "severity": row.get("severity") or "",
+        "notes": ", ".join(
+            note for key, note in (("at_limit", "at the limit"), ("touches_border", "reaches the border"))
+            if _number(row, key)
+        ),
+    }  # fmt: skip
+
+
+def _tiles(entries: Sequence[Entry], measured: Sequence[Entry]) -> list[tuple[str, str]]:
+    """The first numbers of the page, as (name, value)."""
+    rows = [entry.row for entry in measured]
+    tiles = [("photographs", str(len(entries)))]
+    if len(measured) < len(entries):
+        tiles.append(("not readable", str(len(entries) - len(measured))))
+    tiles.append(("with cracks", str(sum(bool(_number(row, "cracks")) for row in rows))))
+    tiles.append(("cracks", f"{sum(_number(row, 'cracks') or 0 for row in rows):.0f}"))
+    lengths = [value for row in rows if (value := _number(row, "length_mm")) is not None]
+    if lengths and len(lengths) == len(rows):
+        tiles.append(("total length", f"{sum(lengths) / 1000:.2f} m"))
+    for unit, digits in (("mm", 2), ("px", 1)):
+        widths = [value for row in rows if (value := _number(row, f"width_percentile_{unit}")) is not None]
+        if widths:
+            tiles.append(("widest of them", f"{max(widths):.{digits}f} {unit}"))
+            break
+    tiles.append(("with remarks", str(sum(bool(remarks(row)) for row in rows))))
+    return tiles
+
+
+def _severities(entries: Sequence[Entry]) -> list[tuple[int, str]]:
+    """The classes that occur, by level."""
+    return sorted(
+        {(int(entry.row["severity_level"]), entry.row["severity"]) for entry in entries if entry.row.get("severity")}
+    )
+
+
+def _cell(row: Row, column: Column) -> tuple[str, str]:
+    """Text of a cell, and the number it is sorted by; both empty if there is none."""
+    value = _number(row, column.key)
+    if value is None:
+        return "–", ""
+    return f"{value * column.factor:.{column.digits}f}", repr(value)
+
+
+def _text(row: Row, key: str, digits: int) -> str:
+    return f"{_number(row, key):.{digits}f}"
+
+
+def _number(row: Row, key: str) -> float | None:
+    """A finite number of a row, which may come from a file; None if there is none."""
+    value = row.get(key)
+    if value is None or value == "":
+        return None
+    value = float(value)
+    return value if math.isfinite(value) else None

@@ -1,0 +1,307 @@
+"""Which masks csbsr-measure measures: files, and what csbsr-predict wrote, with what its summary tells of them."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from csbsr.inspection.metadata import METADATA
+from csbsr.inspection.photographs import READABLE, Photograph, find
+from csbsr.inspection.store import DONE, FAILED
+from csbsr.inspection.views import PICTURES, PhotographPictures
+from csbsr.measure import gsd_of
+from csbsr.text import first_names
+
+log = logging.getLogger("csbsr")
+
+COMMAND = "csbsr-measure"
+_ENDINGS = ("_mask", "_probability")  # of csbsr-predict's files, which a photograph's name lacks
+_KNOWN = (*METADATA, "consistency", "consistency_cracks", "consistency_flag")  # of a record of csbsr-predict
+_NOTHING_SAVED = "no mask or probability was saved; run csbsr-predict with save=mask,probability"
+
+
+@dataclass(frozen=True)
+class Item:
+    """A mask to measure.
+
+    Attributes:
+        path: its file.
+        name: by which it is listed.
+        stem: path of its results, without kind and ending.
+        picture: the view to show under its cracks; None for the mask itself.  It is the photograph, unless the scale is
+            known.
+        scale: its pixels to one of the photograph, if known.
+        threshold: at which its probability is cut, if known.
+        known: what an earlier command noted of the photograph.
+        min_pixels: of a crack that counted there.
+        listed: names by which a list of ground sampling distances may have it, beside its own.
+        predicted: csbsr-predict wrote the mask.
+        error: why it cannot be measured, if that is known before.
+        unread: csbsr-predict could not read the photograph, and said so.
+    """
+
+    path: Path
+    name: str
+    stem: str
+    picture: Path | None = None
+    scale: float | None = None
+    threshold: float | None = None
+    known: Mapping[str, Any] = field(default_factory=dict)
+    min_pixels: float = 1
+    listed: Sequence[str] = ()
+    predicted: bool = False
+    error: str | None = None
+    unread: bool = False
+
+
+def listed_name(item: Item, gsd: float | Mapping[str, float] | None) -> str:
+    """The name by which a list of ground sampling distances has a mask; its own if none does."""
+    return next((name for name in (item.name, *item.listed) if gsd_of(name, gsd) is not None), item.name)
+
+
+def items_of(source: Path, output: Path, photos: Path | None) -> list[Item]:
+    """What is to be measured.
+
+    Where csbsr-predict wrote, that is what its ``summary.json`` names, of each photograph the probability or else the
+    mask; other pictures there are no masks, and photographs that it could not read are left out.  What csbsr-measure
+    wrote is no mask either.
+
+    Raises:
+        FileNotFoundError: there is nothing, or no folder ``photos``.
+        ValueError: nothing of it is a mask, or a ``summary.json`` is damaged.
+    """
+    if photos is not None and not photos.is_dir():
+        raise FileNotFoundError(f"photos: expected a folder of photographs, got {photos}, which is none")
+    if source.is_dir():
+        root = source.resolve()  # to see the folders above it
+        own = results_of(root, root)
+        written = list(_below(root, output)) if own is None else [own]
+        chosen = [(results, None) for results in written]
+        try:
+            plain = _found(root, output) if own is None else []
+        except FileNotFoundError:
+            if not written:
+                raise
+            plain = []
+        folders = {results.folder for results in written}
+        plain = [photograph for photograph in plain if folders.isdisjoint(photograph.path.parents)]
+    else:
+        root, chosen, plain = _named(source, output)
+    items = [item for results, files in chosen for item in results.items(root, files)]
+    if not plain and all(item.error for item in items):
+        raise _nothing(source, [results for results, _ in chosen], items)
+    unread = [item.name for item in items if item.unread]
+    if unread:
+        log.warning(
+            "note     left out %d photographs that csbsr-predict could not read: %s", len(unread), first_names(unread)
+        )
+    items = [item for item in items if not item.unread]
+    index = None if photos is None else _photographs(photos)
+    items += [_of_file(photograph, index, photos) for photograph in plain]
+    return sorted(items, key=lambda item: item.name)
+
+
+def _named(source: Path, output: Path) -> tuple[Path, list[tuple[Results, set[Path]]], list[Photograph]]:
+    """Of a file or a pattern: the folder of the search, the results among its files, and the other files."""
+    single = source.is_file()
+    found = _found(source.parent.resolve() / source.name if single else source, output)
+    root = found[0].path.parents[len(PurePosixPath(found[0].name).parts) - 1]
+    known: dict[Path, Results | None] = {}
+    chosen: dict[Path, tuple[Results, set[Path]]] = {}
+    plain = []
+    for photograph in found:
+        folder = photograph.path.parent
+        if folder not in known:
+            known[folder] = results_of(folder, root)
+        results = known[folder]
+        if results is None or (single and not results.wrote(photograph.path)):
+            plain.append(photograph)
+        else:
+            chosen.setdefault(results.folder, (results, set()))[1].add(photograph.path)
+    return root, list(chosen.values()), plain
+
+
+def _found(source: Path, output: Path) -> list[Photograph]:
+    found = find(source, output)
+    for folder in found.unread:
+        log.warning("failed   %s", folder)
+    return found.photographs
+
+
+@dataclass(frozen=True)
+class Results:
+    """What csbsr-predict or csbsr-measure wrote into a folder.
+
+    Attributes:
+        folder: with the ``summary.json``.
+        records: its rows, one for each photograph.
+        measured: csbsr-measure wrote it, so there are no masks.
+    """
+
+    folder: Path
+    records: list[dict[str, Any]]
+    measured: bool
+
+    @classmethod
+    def read(cls, folder: Path) -> Results | None:
+        """None without a ``summary.json``, or with another program's.
+
+        Raises:
+            ValueError: it cannot be read.
+        """
+        path = folder / "summary.json"
+        if not path.is_file():
+            return None
+        try:
+            summary = json.loads(path.read_text(encoding="utf-8", errors="surrogateescape"))
+            if isinstance(summary, dict) and "photographs" not in summary:
+                return None
+            records = summary["photographs"]
+            if not all(isinstance(record["file"], str) for record in records):
+                raise TypeError("a row without a file")
+            return cls(folder, records, summary.get("command") == COMMAND)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise _damaged(path, error) from error
+
+    def holds(self, folder: Path) -> bool:
+        """Are results in this folder, which lies below?"""
+        below = PurePosixPath(folder.relative_to(self.folder).as_posix())
+        return below.parts[:1] == (PICTURES,) or any(
+            below in PurePosixPath(record["file"]).parents for record in self.records
+        )
+
+    def wrote(self, path: Path) -> bool:
+        """Is this file, which lies here or below, one of the results?"""
+        if PICTURES in path.relative_to(self.folder).parts[:-1]:
+            return True
+        if self.measured:
+            stem = path.stem.removesuffix("_widths")
+            return stem != path.stem and path.with_name(f"{stem}_cracks.csv").is_file()
+        name = path.relative_to(self.folder).as_posix()
+        return any(name in (record.get("results") or {}).values() for record in self.records)
+
+    def items(self, root: Path, files: set[Path] | None) -> list[Item]:
+        """The masks, and an item with an error for each photograph below ``root`` without one.
+
+        Args:
+            root: folder of the search.
+            files: to choose from; None for all.
+        """
+        if self.measured:
+            return []
+        found = []
+        for record in self.records:
+            try:
+                item = self._item(record, root, files)
+            except (KeyError, TypeError, ValueError, AttributeError, ZeroDivisionError) as error:
+                raise _damaged(self.folder / "summary.json", error) from error
+            if item is not None:
+                found.append(item)
+        return found
+
+    def _item(self, record: Mapping[str, Any], root: Path, files: set[Path] | None) -> Item | None:
+        path = self.folder / record["file"]
+        results = record.get("results") or {}
+        places = {kind: self.folder / results[kind] for kind in ("probability", "mask") if kind in results}
+        if files is not None:
+            places = {kind: place for kind, place in places.items() if place in files}
+            if not places:
+                return None
+        elif root not in path.parents:
+            return None
+        inside = self.folder == root or root in self.folder.parents
+        name = (self.folder.relative_to(root) / record["file"]).as_posix() if inside else record["file"]
+        kind = next((kind for kind, place in places.items() if place.is_file()), next(iter(places), None))
+        if record.get("status") != DONE or kind is None:
+            stopped = record.get("error") or "csbsr-predict did not finish it; run it again"
+            error = _NOTHING_SAVED if record.get("status") == DONE else stopped
+            unread = kind is None and record.get("status") == FAILED
+            return Item(path, name, PurePosixPath(name).with_suffix("").as_posix(), error=error, unread=unread)
+        stem = results[kind].rpartition(f"_{kind}")[0]
+        after = PhotographPictures(self.folder, stem).folder / "after.webp"
+        return Item(
+            places[kind], name, (PurePosixPath(name).parent / PurePosixPath(stem).name).as_posix(),
+            picture=after if after.is_file() else None,
+            scale=record["result_width"] / record["width"],
+            threshold=record["threshold"],
+            known={key: record.get(key) for key in _KNOWN},
+            min_pixels=float((record.get("settings") or {}).get("min_pixels") or Item.min_pixels),
+            listed=(record["file"],),
+            predicted=True,
+        )  # fmt: skip
+
+
+def results_of(folder: Path, root: Path) -> Results | None:
+    """The results that a folder belongs to: its own, those of a folder above it inside ``root``, or further up those
+    that have a photograph there."""
+    for place in (folder, *folder.parents):
+        inside = place == root or root in place.parents
+        try:
+            results = Results.read(place)
+        except ValueError as error:
+            if inside:
+                raise
+            log.warning("%s", error)
+            continue
+        if results is not None and (inside or results.holds(folder)):
+            return results
+    return None
+
+
+def _below(root: Path, output: Path) -> Iterator[Results]:
+    """Results in the folders below ``root``."""
+    for here, folders, files in os.walk(root):
+        folders[:] = sorted(name for name in folders if name[0] != "." and Path(here, name) != output.resolve())
+        results = Results.read(Path(here)) if "summary.json" in files else None
+        if results is not None:
+            folders.clear()
+            yield results
+
+
+def _nothing(source: Path, written: Sequence[Results], items: Sequence[Item]) -> ValueError:
+    """Why there is nothing to measure."""
+    if written and all(results.measured for results in written):
+        return ValueError(
+            f"input: {source} is what csbsr-measure wrote, not masks; give the masks themselves, in a folder of their "
+            "own"
+        )
+    if source.is_dir() or items:
+        reason = items[0].error if items else _NOTHING_SAVED
+        return ValueError(f"input: nothing to measure in {source}: {reason}")
+    folder = written[0].folder
+    return ValueError(f"input: {source} is no mask or probability that csbsr-predict wrote; try input={folder}")
+
+
+def _damaged(path: Path, error: Exception) -> ValueError:
+    return ValueError(
+        f"input: {path} cannot be read as a summary of csbsr-predict ({error!r}), which tells the scale of the masks; "
+        "restore it, or copy the masks to another folder and give scale="
+    )
+
+
+def _photographs(folder: Path) -> dict[str, list[Path]]:
+    """Photographs with sub-folders, by their path without suffix in small letters."""
+    found: dict[str, list[Path]] = {}
+    for path in sorted(folder.rglob("*")):
+        if path.suffix.lower() in READABLE and path.is_file():
+            found.setdefault(path.relative_to(folder).with_suffix("").as_posix().casefold(), []).append(path)
+    return found
+
+
+def _of_file(mask: Photograph, index: Mapping[str, Sequence[Path]] | None, photos: Path | None) -> Item:
+    """A mask with its photograph: of its name, also without the endings that csbsr-predict gives."""
+    if index is None:
+        return Item(mask.path, mask.name, mask.stem)
+    stem = PurePosixPath(mask.name).with_suffix("").as_posix()
+    names = [stem, *(stem.removesuffix(ending) for ending in _ENDINGS if stem.endswith(ending))]
+    for name in names:
+        paths = index.get(name.casefold(), ())
+        for path in sorted(paths, key=lambda path: path.stem != PurePosixPath(name).name):  # the same case first
+            return Item(mask.path, mask.name, mask.stem, path, listed=(path.relative_to(photos).as_posix(),))
+    error = f"no photograph {names[-1]} in {photos}, so its scale is not known; add it, or leave photos= out"
+    return Item(mask.path, mask.name, mask.stem, error=error)

@@ -1,0 +1,60 @@
+"""Place, time and orientation from EXIF; nonsense gives None."""
+
+import numpy as np
+import pytest
+from PIL import Image
+from PIL.TiffImagePlugin import IFDRational, ImageFileDirectory_v2
+
+from csbsr.inspection.metadata import METADATA, read_metadata
+
+
+def photograph(path, gps=None, detail=None, **base):
+    image = Image.fromarray(np.zeros((4, 6, 3), np.uint8))
+    tiff = path.suffix == ".tif"
+    exif = ImageFileDirectory_v2() if tiff else image.getexif()
+    for key, value in base.items():
+        exif[int(key[1:])] = value
+    exif[0x8825], exif[0x8769] = gps or {}, detail or {}
+    image.save(path, **{"tiffinfo" if tiff else "exif": exif})
+    return path
+
+
+GPS = {1: "S", 2: (33.0, 51.0, 25.2), 3: "E", 4: (151.0, 12.0, 36.0), 5: b"\x01", 6: 3.5}
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif", ".webp"])
+def test_everything(tmp_path, suffix):
+    path = photograph(
+        tmp_path / f"a{suffix}", GPS, {0x9003: "2024:05:03 12:30:01", 0x9011: "+02:00"},
+        t274=6, t271="Nikon ", t272="D850\x00",
+    )  # fmt: skip
+    found = read_metadata(path)
+    assert tuple(found) == METADATA
+    assert found == {
+        "orientation": 6, "taken": "2024-05-03T12:30:01+02:00", "latitude": -33.857, "longitude": 151.21,
+        "altitude_m": -3.5, "camera": "Nikon D850",
+    }  # fmt: skip
+
+
+def test_the_date_of_the_file_stands_in(tmp_path):
+    found = read_metadata(photograph(tmp_path / "a.jpg", t306="2023:01:02 03:04:05"))
+    assert found["taken"] == "2023-01-02T03:04:05"
+    assert found["latitude"] is None
+
+
+@pytest.mark.parametrize(
+    ("gps", "detail", "base"),
+    [
+        ({1: "N", 2: (99.0, 0.0, 0.0), 3: "E"}, {0x9003: "yesterday"}, {"t274": 9}),
+        ({2: (IFDRational(1, 0), 1.0, 1.0), 4: (181.0, 0.0, 0.0)}, {0x9003: "0000:00:00 00:00:00"}, {"t274": 0}),
+        ({6: IFDRational(0, 0)}, {0x9003: "2024:05:03"}, {}),
+    ],
+)
+def test_nonsense_is_none(tmp_path, gps, detail, base):
+    assert set(read_metadata(photograph(tmp_path / "a.jpg", gps, detail, **base)).values()) == {None}
+
+
+def test_no_image(tmp_path):
+    (tmp_path / "a.jpg").write_text("no image")
+    assert read_metadata(tmp_path / "a.jpg") == dict.fromkeys(METADATA)
+    assert read_metadata(tmp_path / "missing.jpg") == dict.fromkeys(METADATA)
