@@ -4,7 +4,7 @@
 which no data loader does: images are generated once by all cores, and crops, flips, turns, light, blur and noise happen
 on the device.  The shipped weights come from here; docs/lite.md has the command.
 
-    python scripts/train_lite.py --surfaces <folder> --listed <list> --encoder encoder.safetensors --output lite.safetensors
+    python scripts/train_lite.py --surfaces <folder> --listed <list> --encoder encoder.safetensors --output lite.st
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from csbsr.contracts import Batch
 from csbsr.data.photometric import Photometric
@@ -33,7 +34,7 @@ from csbsr.loss import JointLoss, SegmentationLoss, SuperResolutionLoss
 ANCHORS = 24  # crack pixels of an image around which crops are laid
 
 
-# -- the bank -----------------------------------------------------------------------------------------------------------
+# -- the bank --------------------------------------------------------------------------------------------------------
 
 
 @dataclass
@@ -142,7 +143,13 @@ class Bank:
         return torch.where(turn, hr.mT, hr), torch.where(turn, mask.mT, mask)
 
 
-# -- blur, noise, compression --------------------------------------------------------------------------------------------
+def scaled_down(hr: Tensor, mask: Tensor, side: int) -> tuple[Tensor, Tensor]:
+    """Crops and masks at ``side`` pixels; a crack stays marked where it covers a third of a pixel."""
+    hr = F.interpolate(hr, (side, side), mode="bilinear", align_corners=False, antialias=True)
+    return hr, (F.interpolate(mask, (side, side), mode="bilinear", align_corners=False, antialias=True) > 0.34).float()
+
+
+# -- blur, noise, compression ----------------------------------------------------------------------------------------
 
 
 @dataclass
@@ -158,7 +165,7 @@ class Lens:
     dark_border: float = 0.25
 
     def kernels(self, count: int, device: torch.device, generator: torch.Generator) -> Tensor:
-        """Random kernels (count, 1, k, k): Gaussian as published, some with motion or defocus on top of a weaker one."""
+        """Random kernels (count, 1, k, k): Gaussian as published, some weaker with motion or defocus on top."""
         u = torch.rand(9, count, device=device, generator=generator)
         low, high = self.sigma
         moved, unsharp = u[0] < self.motion, (u[0] >= self.motion) & (u[0] < self.motion + self.defocus)
@@ -179,9 +186,7 @@ class Lens:
         count, device = len(hr), hr.device
         kernel = self.kernels(count, device, generator)
         dark = max(1, round(self.dark_border * count))  # crops are drawn at random: the first are any
-        lr = torch.cat(
-            (degrade(hr[:dark], kernel[:dark], 4, "zeros"), degrade(hr[dark:], kernel[dark:], 4, "reflect"))
-        )
+        lr = torch.cat((degrade(hr[:dark], kernel[:dark], 4, "zeros"), degrade(hr[dark:], kernel[dark:], 4, "reflect")))
         u = torch.rand(4, count, device=device, generator=generator)
         noise = torch.randn(lr.shape, device=device, generator=generator)
         read = torch.where(u[0] < self.noisy, u[1] * self.noise, torch.zeros_like(u[1]))
@@ -189,7 +194,7 @@ class Lens:
         return jpeg(eight_bit(lr + noise * read[:, None, None, None]), quality), kernel
 
 
-# -- training ------------------------------------------------------------------------------------------------------------
+# -- training --------------------------------------------------------------------------------------------------------
 
 
 def lite_loss(kernel: float = 2000.0, shape: float = 1.0, beta: float = 0.5, thin: float = 0.5) -> JointLoss:
@@ -215,6 +220,7 @@ class Plan:
     weight_decay: float = 0.01
     seed: int = 0
     half: bool = True
+    far: float = 0.0  # share of crops 1.5 times as wide, scaled down: sharper, and more to see
     camera: Lens = field(default_factory=Lens)
     parts: Callable[[nn.Module], Sequence[nn.Parameter]] | None = None
 
@@ -231,9 +237,7 @@ class Training:
 
     averaged_every = 8
 
-    def __init__(
-        self, network: nn.Module, banks: Sequence[tuple[Bank, float]], plan: Plan, loss: JointLoss
-    ) -> None:
+    def __init__(self, network: nn.Module, banks: Sequence[tuple[Bank, float]], plan: Plan, loss: JointLoss) -> None:
         self.network, self.banks, self.plan, self.loss = network, banks, plan, loss
         self.device = next(network.parameters()).device
         self.graphed = self.device.type == "cuda"
@@ -262,7 +266,10 @@ class Training:
         for i, (bank, share) in enumerate(self.banks):
             count = left if i == len(self.banks) - 1 else round(plan.batch * share)
             left -= count
-            parts.append(bank.crops(count, plan.crop, self.generator))
+            far = round(plan.far * count)
+            parts.append(bank.crops(count - far, plan.crop, self.generator))
+            if far:
+                parts.append(scaled_down(*bank.crops(far, plan.crop * 3 // 2, self.generator), plan.crop))
         hr, mask = (torch.cat(same) for same in zip(*parts, strict=True))
         if len(parts) > 1:  # the camera treats the first of a batch differently
             order = torch.rand(len(hr), device=self.device, generator=self.generator).argsort()
@@ -285,9 +292,16 @@ class Training:
         self.optimizer.zero_grad(set_to_none=False)
         self.seen.lerp_(torch.stack((loss.detach(), terms.terms["segmentation"].mean())), 0.02)
 
-    def _capture(self) -> None:
+    def _train(self) -> None:
+        """Training mode; what is frozen keeps its BatchNorm statistics."""
         self.network.train()
-        assert self.stream is not None  # noqa: S101
+        for module in self.network.modules():
+            if isinstance(module, nn.BatchNorm2d) and not module.weight.requires_grad:
+                module.eval()
+
+    def _capture(self) -> None:
+        self._train()
+        assert self.stream is not None
         self.stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(self.stream):
             for _ in range(3):  # at rate 0: allocations, algorithms
@@ -316,8 +330,7 @@ class Training:
                 self.graph.replay()
                 self._averaging()
         else:
-            if not self.network.training:
-                self.network.train()
+            self._train()
             self.optimizer.param_groups[0]["lr"] = self.plan.rate * self.factor()
             self._update()
             self._averaging()
@@ -342,7 +355,7 @@ class Training:
         for norm in norms:
             norm.reset_running_stats()
             norm.momentum = None
-        self.network.train()
+        self._train()
         for _ in range(batches if norms else 0):
             self.network(self.batch()["lr"])
         for norm, momentum in zip(norms, momenta, strict=True):
@@ -375,7 +388,7 @@ def main() -> None:
     bank = Bank(pictures[..., :3], pictures[..., 3], device)
     torch.manual_seed(chosen.seed)
     network = LiteNetwork(pretrained=chosen.encoder).to(device, memory_format=torch.channels_last)
-    plan = Plan(chosen.steps, chosen.batch, chosen.crop, seed=chosen.seed)
+    plan = Plan(chosen.steps, chosen.batch, chosen.crop, seed=chosen.seed, far=0.25)
     run = Training(network, [(bank, 1.0)], plan, lite_loss())
     start = time.perf_counter()
     while run.done < plan.steps:

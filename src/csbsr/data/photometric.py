@@ -62,8 +62,8 @@ def toned(hr: Tensor, tone: Tensor) -> Tensor:
 
     Args:
         hr: (B, 3, H, W) in [0, 1].
-        tone: (B, 6): logarithm of the gain, contrast - 1, logarithm of gamma, saturation - 1, tints red against blue and
-            green against both.
+        tone: (B, 6): logarithm of the gain, contrast - 1, logarithm of gamma, saturation - 1, tints red against blue
+            and green against both.
     """
     gain, contrast, gamma, saturation, warm, green = (number[:, None, None, None] for number in tone.to(hr).unbind(1))
     x = hr.clamp(1e-4, 1) ** gamma.exp()

@@ -67,7 +67,13 @@ def _mixed(planes: Tensor, matrix: tuple[tuple[float, ...], ...]) -> Tensor:
 
 def _coded(plane: Tensor, factor: Tensor, table: tuple[int, ...]) -> Tensor:
     """A plane (B, H, W), sides multiples of 8, after cosine transform, quantisation and back."""
-    steps = (_constant(table, plane.device, plane.dtype) * factor[:, None]).add(0.5).floor().clamp(1, 255).reshape(-1, 1, 1, 8, 8)
+    steps = (
+        (_constant(table, plane.device, plane.dtype) * factor[:, None])
+        .add(0.5)
+        .floor()
+        .clamp(1, 255)
+        .reshape(-1, 1, 1, 8, 8)
+    )
     frequency = torch.arange(8, device=plane.device, dtype=plane.dtype)
     basis = (math.pi / 16 * frequency[:, None] * (2 * frequency[None] + 1)).cos() / 2
     basis = basis * torch.where(frequency > 0, 1.0, 0.5**0.5).to(plane)[:, None]
@@ -82,6 +88,8 @@ def _rounded(value: Tensor) -> Tensor:
 
 
 @lru_cache(maxsize=16)
-def _constant(values: tuple[float, ...] | tuple[tuple[float, ...], ...], device: torch.device, dtype: torch.dtype) -> Tensor:
+def _constant(
+    values: tuple[float, ...] | tuple[tuple[float, ...], ...], device: torch.device, dtype: torch.dtype
+) -> Tensor:
     """``values`` on the device, copied there once: a copy would wait for an accelerator each time."""
     return torch.tensor(values, device=device, dtype=dtype)

@@ -56,9 +56,9 @@ class LiteNetwork(nn.Module):
         blocks: modulated blocks before and after the U-Net.
         kernel_size: odd side k of the blur kernel.
         kernel_skip: the blur also modulates the segmentation's last features (the idea of BlurSkip).
-        blind: False leaves out super-resolution and kernel: ``sr`` is then bicubic, and there is no kernel (to compare).
-        supervised: the shape is learned from the true kernel alone: no gradient of sr and segmentation reaches it.  False
-            lets them through, to compare.
+        blind: False leaves out super-resolution and kernel, to compare: ``sr`` is bicubic, and there is no kernel.
+        supervised: the shape is learned from the true kernel alone: no gradient of sr and segmentation reaches it.
+            False lets them through, to compare.
         pretrained: safetensors file of the encoder's ImageNet weights, as scripts/convert_encoder.py writes it.
 
     Source:
@@ -93,7 +93,10 @@ class LiteNetwork(nn.Module):
         if blind:
             self.estimator = Autocorrelation()
             self.condition = nn.Sequential(
-                nn.Linear(4, _CONDITION), nn.ReLU(inplace=True), nn.Linear(_CONDITION, _CONDITION), nn.ReLU(inplace=True)
+                nn.Linear(4, _CONDITION),
+                nn.ReLU(inplace=True),
+                nn.Linear(_CONDITION, _CONDITION),
+                nn.ReLU(inplace=True),
             )
             self.redegradation = Redegradation(scale)
         self.stem = conv3(9 if blind else 3, channels)
@@ -101,7 +104,9 @@ class LiteNetwork(nn.Module):
         self.context = Context(channels, widths)
         self.after = nn.ModuleList(ModulatedBlock(channels, condition) for _ in range(blocks[1]))
         if blind:
-            self.reconstruct = nn.Sequential(conv3(channels, channels), nn.ReLU(inplace=True), conv3(channels, 3 * scale**2))
+            self.reconstruct = nn.Sequential(
+                conv3(channels, channels), nn.ReLU(inplace=True), conv3(channels, 3 * scale**2)
+            )
             nn.init.zeros_(self.reconstruct[-1].weight)
             nn.init.zeros_(self.reconstruct[-1].bias)
         self.skip = ModulatedBlock(channels, condition) if kernel_skip else None
@@ -158,7 +163,7 @@ class LiteNetwork(nn.Module):
         t = self.context(t, x)
         for block in self.after:
             t = block(t, condition)
-        sr = self._super_resolved(t, lr, padded, given.deviation)
+        sr = self._super_resolved(t, lr, given.deviation)
         if not segment:
             return JointOutput(sr, None, kernel if self.blind else None)
         seen = t if self.skip is None else self.skip(t, condition)
@@ -174,11 +179,10 @@ class LiteNetwork(nn.Module):
         estimate: Tensor = self.estimator(x)
         return estimate
 
-    def _super_resolved(self, t: Tensor, lr: Tensor, padded: Tensor, deviation: Tensor) -> Tensor:
-        height, width = lr.shape[-2:]
-        sr = F.interpolate(at_least_float32(padded), scale_factor=self.scale, mode="bicubic", align_corners=False)
+    def _super_resolved(self, t: Tensor, lr: Tensor, deviation: Tensor) -> Tensor:
+        sr = F.interpolate(at_least_float32(lr), scale_factor=self.scale, mode="bicubic", align_corners=False)
         if self.blind:
-            residual = F.pixel_shuffle(self.reconstruct(t), self.scale).to(sr.dtype)
-            sr = torch.addcmul(sr, residual, 0.5 * deviation.to(sr.dtype))
-        sr = sr[..., : self.scale * height, : self.scale * width].to(lr.dtype)
+            residual = F.pixel_shuffle(self.reconstruct(t), self.scale)[..., : sr.shape[-2], : sr.shape[-1]]
+            sr = torch.addcmul(sr, residual.to(sr.dtype), 0.5 * deviation.to(sr.dtype))
+        sr = sr.to(lr.dtype)
         return sr if self.training else sr.clamp(0, 1)

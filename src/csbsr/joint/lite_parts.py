@@ -113,9 +113,9 @@ class ConvNormReLU(nn.Sequential):
 class Context(nn.Module):
     """A U-Net below low resolution whose levels also see an encoder that knows ImageNet.
 
-    Level i (1, 2, 3) lies at 1/2ⁱ of LR: ``t_i = conv(relu(bn(stridedconv(t_{i-1}) + conv1(encoder map))))``; on the way
-    up ``y_{i-1} = conv(enlarge(conv1(y_i)) + t_{i-1})``.  The encoder looks at the bicubic doubling of LR, so its maps at
-    1/2 … 1/16 are those at 1/1 … 1/8 of LR.
+    Level i (1, 2, 3) lies at 1/2ⁱ of LR: ``t_i = conv(relu(bn(stridedconv(t_{i-1}) + conv1(encoder map))))``; on the
+    way up ``y_{i-1} = conv(enlarge(conv1(y_i)) + t_{i-1})``.  The encoder looks at the bicubic doubling of LR, so its
+    maps at 1/2 … 1/16 are those at 1/1 … 1/8 of LR.
 
     Args:
         channels: of the maps at LR.

@@ -55,8 +55,8 @@ class Autocorrelation(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Shapes (B, 3) of standardised images (B, 3, h, w)."""
-        total, count = self.sums(self.filtered(image))
-        return self.shape(total / count)
+        sums, pixels = self.sums(self.filtered(image))
+        return self.shape(torch.stack([total / count for total, count in zip(sums, pixels, strict=True)], 2))
 
     def filtered(self, image: Tensor) -> Tensor:
         """High-passed grey image (B, 2, h', w') of (B, 3, h, w), without `BORDER` pixels on each side where it is wide
@@ -70,7 +70,7 @@ class Autocorrelation(nn.Module):
         with torch.autocast(grey.device.type, enabled=False):
             return F.conv2d(grey, self.filters.to(grey.dtype))
 
-    def sums(self, filtered: Tensor, rows: int | None = None) -> tuple[Tensor, Tensor]:
+    def sums(self, filtered: Tensor, rows: int | None = None) -> tuple[list[Tensor], list[int]]:
         """Sums over pixels of what the estimate rests on, and how many pixels each sum has.
 
         Args:
@@ -78,7 +78,7 @@ class Autocorrelation(nn.Module):
             rows: the strip's own rows; those below them (up to 4) only serve as neighbours.  None: all.
 
         Returns:
-            (B, 2, 42) and (42,); sums of strips add up to those of the image.
+            42 sums (B, 2) and their counts; those of strips add up to those of the image.
         """
         height, width = filtered.shape[-2:]
         rows = height if rows is None else rows
@@ -91,13 +91,17 @@ class Autocorrelation(nn.Module):
             second = filtered[..., dy : dy + deep, max(0, dx) : width - max(0, -dx)]
             terms.append((first * second).sum((2, 3)))
             counts.append(deep * (width - abs(dx)))
-        return torch.stack(terms, 2), terms[0].new_tensor(counts)
+        return terms, counts
 
     def shape(self, means: Tensor) -> Tensor:
         """Shapes (B, 3) from the means (B, 2, 42) of `sums`."""
         variance = means[..., :1] + 1e-8
         features = torch.cat(
-            (0.25 * variance.log(), (means[..., 1:2] + 1e-4).log() - 0.5 * variance.log(), 2 * means[..., 2:] / variance),
+            (
+                0.25 * variance.log(),
+                (means[..., 1:2] + 1e-4).log() - 0.5 * variance.log(),
+                2 * means[..., 2:] / variance,
+            ),
             2,
         )
         with torch.autocast(features.device.type, enabled=False):
@@ -106,12 +110,12 @@ class Autocorrelation(nn.Module):
 
     def shape_of_strips(self, strips: Iterable[tuple[Tensor, int]]) -> Tensor:
         """Shape (1, 3) of a photograph that is handed over as strips of `filtered`, each with its own rows."""
-        total: Tensor | None = None
-        count: Tensor | None = None
+        totals: list[Tensor] = []
+        counts = [0] * (len(LAGS) + 2)
         for strip, rows in strips:
-            part, pixels = self.sums(strip, rows)
-            total = part.double() if total is None else total + part.double()
-            count = pixels.double() if count is None else count + pixels.double()
-        if total is None or count is None:
+            sums, pixels = self.sums(strip, rows)
+            totals = [a + b for a, b in zip(totals, sums, strict=True)] if totals else sums
+            counts = [a + b for a, b in zip(counts, pixels, strict=True)]
+        if not totals:
             raise ValueError("strips: expected at least one strip of the photograph, got none")
-        return self.shape((total / count).float())
+        return self.shape(torch.stack([total / count for total, count in zip(totals, counts, strict=True)], 2))
