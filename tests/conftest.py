@@ -1,12 +1,14 @@
 """Shared fixtures; slow tests run with --slow."""
 
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 os.environ.setdefault("WANDB_MODE", "offline")
+os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="csbsr-tests-")  # what was seen in files is remembered there
 
 
 def pytest_addoption(parser):

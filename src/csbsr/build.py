@@ -41,7 +41,7 @@ def build(spec: Any, trusted: Sequence[str] = TRUSTED) -> Any:
 
 
 def _resolve(name: str, trusted: Sequence[str]) -> Any:
-    if not any(name == prefix or name.startswith(prefix + ".") for prefix in trusted):
+    if not isinstance(name, str) or not _inside(name, trusted):
         raise ValueError(
             f"_target_ {name!r} lies outside the trusted packages ({', '.join(trusted)}); "
             f"if you trust where this description comes from, say trusted=[{','.join([*trusted, name.split('.')[0]])}]"
@@ -49,13 +49,17 @@ def _resolve(name: str, trusted: Sequence[str]) -> Any:
     module, _, attribute = present_name(name).rpartition(".")
     try:
         target = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
+    except (ImportError, AttributeError, ValueError, TypeError) as error:  # the last two: no dotted name
         raise ValueError(
             f"_target_ {name!r} cannot be imported: {error}; install its package, or put its folder on PYTHONPATH"
         ) from error
     # Not whatever else can be reached through csbsr: with `build` itself a description could widen its own trust.
     origin = getattr(target, "__module__", "")
-    part = origin.startswith("csbsr.") and (isinstance(target, type) or origin == "csbsr.data.factories")
+    part = _inside(origin, trusted) and (isinstance(target, type) or origin == "csbsr.data.factories")
     if name.startswith("csbsr.") and not part:
         raise ValueError(f"_target_ {name!r} is no part of a system; expected a class that csbsr defines")
     return target
+
+
+def _inside(name: str, packages: Sequence[str]) -> bool:
+    return any(name == package or name.startswith(package + ".") for package in packages)

@@ -18,6 +18,7 @@ class Sample(TypedDict, total=False):
 
     hr: Tensor  #: (3, H, W) float32 in [0, 1], RGB
     mask: Tensor  #: (1, H, W) float32 in {0, 1}
+    valid: Tensor  #: (1, H, W) float32 in {0, 1}: 0 where a pixel counts nowhere; missing if all count
     distance: Tensor  #: (1, H, W) float32, the boundary loss's signed distance map of ``mask``
     crack_distance: Tensor  #: (1, H, W) float32, pixels to the nearest crack pixel; only if asked for
     blur: Tensor  #: (n,) float32: sigma_1, sigma_2 in HR pixels, theta in degrees, and what else the degradation draws
@@ -34,6 +35,7 @@ class Batch(TypedDict, total=False):
     lr: Tensor  #: (B, 3, h, w); nearly [0, 1]: bicubic down-scaling may overshoot and is not clamped
     kernel: Tensor  #: (B, 1, k, k), each summing to 1
     mask: Tensor  #: (B, 1, H, W) in {0, 1}
+    valid: Tensor  #: (B, 1, H, W) in {0, 1}: 0 where a pixel counts in no loss and no metric; missing if all count
     distance: Tensor  #: (B, 1, H, W)
     crack_distance: Tensor  #: (B, 1, H, W)
     blur: Tensor  #: (B, n)
@@ -93,7 +95,7 @@ class PairSource(Protocol):
         """Path of the pair within its split, with forward slashes; unique there."""
 
     def read(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        """Image (H, W, 3) uint8 or float32 in [0, 1], RGB, and mask (H, W) uint8 in {0, 1}."""
+        """Image (H, W, 3) uint8 or float32 in [0, 1], RGB, and mask (H, W) uint8: 0, 1, or 255 for ignored."""
 
 
 @runtime_checkable

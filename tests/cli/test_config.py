@@ -6,7 +6,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from csbsr.cli.config import config_folder, literal_paths, merged, names_code, value_of, without
+from csbsr.cli.config import config_folder, literal_paths, merged, value_of, without
 
 STRANGE = [
     "a b", "a,b", "a[1]", "a=b", "bröcke", "(x)", "it's", 'say "x"', "100%", "a#b", "x{y}", "dollar$", "back\\slash",
@@ -48,7 +48,7 @@ def groups():
 def test_every_option_of_every_group_composes(group, option):
     if group in ("severity",):
         pytest.skip("not a group of csbsr-train")
-    if option == "base" or (group, option) in {("trainer", "evaluation")}:
+    if option in ("base", "files") or (group, option) in {("trainer", "evaluation")}:
         pytest.skip("part of other options")
     with initialize_config_dir(str(config_folder()), version_base="1.3"):
         compose("train", overrides=[f"{group}={option}"])
@@ -62,15 +62,6 @@ def test_a_sweep_separates_paths_by_commas():
     parsed = OverridesParser.create().parse_override(literal_paths(words)[2])
     assert parsed.is_sweep_override()
     assert list(parsed.sweep_string_iterator()) == ["'/a b'", "'/c=d'"]
-
-
-def test_words_that_choose_code():
-    plain = ["loss.beta=0.3", "segmentor=custom", "data.root='/a b'", "~segmentor.network.spatial_dims", "+x=trusted"]
-    code = [
-        "trainer._target_=os.system", "+callbacks.x={_target_:os.system}", "trusted=[os]", "+trusted=[os]",
-        "x=${oc.env:HOME}", r"x=$\{oc.env:HOME\}", "hydra.run.dir=x", "hydra/launcher=y", "--config-dir=z", "-cd=z",
-    ]  # fmt: skip
-    assert [word for word in [*plain, *code] if names_code(word)] == code
 
 
 def test_without():

@@ -1,4 +1,4 @@
-"""csbsr-predict end to end: hard files, second runs, kills, what the README shows."""
+"""csbsr-predict end to end: hard files, second runs, kills."""
 
 import csv
 import json
@@ -26,7 +26,6 @@ KINDS = {
     "cracks": "csv",
 }  # fmt: skip
 WHOLE = ["cracks.csv", "report.html", "summary.csv", "summary.json"]  # on all photographs
-README = Path(__file__).parents[2] / "README.md"
 
 
 def noise(height, width, seed=0):
@@ -426,15 +425,3 @@ def test_killed_at_any_moment_it_goes_on(weights, tmp_path):
     assert not broken(output)
     assert not (output / PARTIAL).exists()
     assert len(summary(output)[0]) == 40
-
-
-def test_the_lines_of_the_readme(weights, tmp_path, monkeypatch):
-    block = re.search(r"```python\n(from csbsr\.predict import Predictor.*?)```", README.read_text(), re.S)
-    if block is None:
-        pytest.fail("README.md: no example of csbsr.predict.Predictor")
-    (tmp_path / "best.ckpt").write_bytes(weights.read_bytes())
-    Image.fromarray(noise(20, 30)).save(tmp_path / "bridge.jpg")
-    monkeypatch.chdir(tmp_path)
-    names = {}
-    exec(block.group(1), names)
-    assert names["result"].mask.shape == (80, 120)

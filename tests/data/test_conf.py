@@ -11,13 +11,15 @@ from csbsr.joint import build
 from tests.data.helpers import Halving, write_pairs
 
 CONF = Path(__file__).parents[2] / "conf" / "data"
-NAMES = sorted(path.stem for path in CONF.glob("*.yaml") if path.stem != "base")
+NAMES = sorted(path.stem for path in CONF.glob("*.yaml") if path.stem not in ("base", "files"))
 
 
 def description(name, **changes):
     own = OmegaConf.load(CONF / f"{name}.yaml")
-    assert own.pop("defaults") == ["base", "_self_"]
-    node = OmegaConf.merge(OmegaConf.load(CONF / "base.yaml"), own, changes)
+    *shared, last = own.pop("defaults")
+    assert last == "_self_"
+    assert shared == (["base"] if name in ("synthetic", "degraded") else ["base", "files"])
+    node = OmegaConf.merge(*(OmegaConf.load(CONF / f"{part}.yaml") for part in shared), own, changes)
     whole = OmegaConf.create({"data": node, "seed": 7, "degradation": "replaced below"})
     spec = OmegaConf.to_container(whole, resolve=True)["data"]
     assert spec["degradation"] == "replaced below"

@@ -35,7 +35,16 @@ def test_cl_dice_has_a_gradient_and_reads_its_iterations():
     y[..., 4:12, :] = 1
     functional.soft_cl_dice(p, y).sum().backward()
     assert p.grad.abs().sum() > 0
-    assert functional.soft_cl_dice(p, y, 1)[0] != functional.soft_cl_dice(p, y, 5)[0]
+    assert functional.soft_cl_dice(p, y, iterations=1)[0] != functional.soft_cl_dice(p, y)[0]
+
+
+@pytest.mark.parametrize("loss", [functional.batch_dice, functional.soft_cl_dice])
+def test_pixels_that_do_not_count_change_nothing(loss):
+    torch.manual_seed(0)
+    p, y, valid = torch.rand(2, 1, 16, 16), (torch.rand(2, 1, 16, 16) < 0.3).float(), torch.ones(2, 1, 16, 16)
+    valid[..., :8] = 0
+    torch.testing.assert_close(loss(p, y, valid), loss(torch.where(valid > 0, p, 0.9), y * valid, valid))
+    assert (loss(p, y, valid) - loss(p, y)).abs().max() > 1e-3
 
 
 def test_the_shape_error_is_in_pixels():

@@ -7,6 +7,7 @@ import shutil
 import sys
 import warnings
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,10 @@ import csbsr
 from csbsr.cli.config import check_words
 from csbsr.joint import build
 from csbsr.training.module import NonFiniteLoss
+from csbsr.weights.card import without_downloads
+from csbsr.weights.checkpoint import network_weights, read_checkpoint
+from csbsr.weights.tensors import Within
+from csbsr.words import printable
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +39,8 @@ ADVICE = (
     ".*Checkpoint directory .* exists",
     ".*across ranks is zero",  # no validation images: the first lines say so
 )
+#: Rooms whose classes a description of data may name.
+DATA = ("csbsr.data", "csbsr.degradation")
 _OF_FILES = (FileNotFoundError, PermissionError, NotADirectoryError, IsADirectoryError)  # a person can mend these
 
 
@@ -48,16 +55,24 @@ def build_network(config: DictConfig) -> tuple[nn.Module, dict[str, Any]]:
     if config.ckpt or config.init:  # the weights come from there
         spec = without_downloads(spec)
     pl.seed_everything(config.seed, workers=True, verbose=False)
-    network = build(spec, tuple(config.trusted))
+    with within_weights_of(config.ckpt):
+        network = build(spec, tuple(config.trusted))
     if network.scale != config.scale:
         name = type(network).__name__
         raise ValueError(f"scale: {name} works at scale {network.scale}, got {config.scale}; set scale={network.scale}")
     return network, spec
 
 
+def within_weights_of(ckpt: str | None) -> AbstractContextManager[Any]:
+    """Where a run goes on, words of a file choose its sizes: nothing larger than the file's own weights is made."""
+    if not ckpt:
+        return nullcontext()
+    return Within(network_weights(read_checkpoint(ckpt)), f"ckpt: {printable(ckpt)}")
+
+
 def build_data(config: DictConfig) -> pl.LightningDataModule:
     """The data module with the degradation of the configuration."""
-    return build(plain(config.data), ("csbsr",))
+    return build(plain(config.data), DATA)
 
 
 def build_trainer(config: DictConfig, callbacks: list[Any], loggers: list[Any]) -> pl.Trainer:
@@ -131,13 +146,6 @@ def friendly(task: Callable[[DictConfig], Any]) -> Callable[[DictConfig], Any]:
     return wrapper
 
 
-def without_downloads(spec: Any) -> Any:
-    """The description with every ``pretrained`` set to null: what it fills, a checkpoint fills better."""
-    if isinstance(spec, dict):
-        return {key: None if key == "pretrained" else without_downloads(value) for key, value in spec.items()}
-    return spec
-
-
 def make_card(config: DictConfig, spec: dict[str, Any], data: pl.LightningDataModule) -> dict[str, Any]:
     """What a checkpoint tells of itself; plain values only."""
     hydra_config = HydraConfig.get()
@@ -147,8 +155,16 @@ def make_card(config: DictConfig, spec: dict[str, Any], data: pl.LightningDataMo
         "network": without_downloads(spec),
         "scale": spec.get("scale", config.scale),
         "seed": config.seed,
-        "config": OmegaConf.to_container(config, resolve=False),
+        "config": stored_config(config),
         "overrides": list(hydra_config.overrides.task),
         "choices": {str(key): value for key, value in hydra_config.runtime.choices.items() if "/" not in str(key)},
         "data": {"fingerprint": data.fingerprint()},
     }
+
+
+def stored_config(config: DictConfig) -> dict[str, Any]:
+    """The configuration as a checkpoint stores it: references stay, the folder of the data is where it is now."""
+    stored = OmegaConf.to_container(config, resolve=False)
+    if "root" in config.data:
+        stored["data"]["root"] = str(Path(config.data.root).absolute())
+    return stored

@@ -17,12 +17,14 @@ PATH_KEYS = (
     "ckpt", "init", "data.root", "input", "output", "out", "photos", "gsd_mm", "hydra.run.dir", "hydra.sweep.dir"
 )  # fmt: skip
 #: Values that are words with spaces and commas: taken literally.
-TEXT_KEYS = ("severity.exposure",)
+TEXT_KEYS = (
+    "severity.exposure", "data.mask_name", "data.crack_label", "data.ignore_label", "crack_label", "ignore_label"
+)  # fmt: skip
 #: Those of which a sweep may try several, separated by commas.
 SWEPT_KEYS = ("ckpt", "init", "data.root", "input")
 #: Exit codes: some of many inputs failed; stopped by Ctrl-C, as a shell has it.
 SOME_FAILED, STOPPED = 2, 130
-_SHARED = "base"  # an option of a group that holds what the others share
+_SHARED = ("base", "files")  # options of a group that hold what the others share
 _FREE = ("trainer.", "logger.", "callbacks.", "hydra.")  # arguments of others' classes, some of several types
 
 
@@ -117,11 +119,6 @@ def without(arguments: Sequence[str], *keys: str) -> list[str]:
     return [argument for argument in arguments if argument.partition("=")[0].lstrip("+~") not in keys]
 
 
-def names_code(argument: str) -> bool:
-    """Whether an override can choose what code runs: it names or trusts a target, refers elsewhere, or is Hydra's."""
-    return "_target_" in argument or "$" in argument or argument.lstrip("+~").startswith(("trusted", "hydra", "-"))
-
-
 def check_words(words: Sequence[str], config_name: str) -> None:
     """Check the overrides of a job against the settings that they replace: a word where a number stands, say.
 
@@ -135,9 +132,9 @@ def check_words(words: Sequence[str], config_name: str) -> None:
     parsed = OverridesParser.create().parse_overrides(list(words))
     groups = {word.key_or_group: word for word in parsed if (config_folder() / word.key_or_group).is_dir()}
     for group, word in groups.items():
-        if word.value() == _SHARED:
-            options = sorted(path.stem for path in (config_folder() / group).glob("*.yaml") if path.stem != _SHARED)
-            raise ValueError(f"{group}: {_SHARED} is what the options share; expected one of {', '.join(options)}")
+        if word.value() in _SHARED:
+            options = sorted(path.stem for path in (config_folder() / group).glob("*.yaml") if path.stem not in _SHARED)
+            raise ValueError(f"{group}: {word.value()} is what the options share; expected one of {', '.join(options)}")
     chosen = [word.input_line for word in groups.values()]
     literal = (*groups, *PATH_KEYS, *TEXT_KEYS)
     values = [word for word in parsed if word.key_or_group not in literal and isinstance(word.value(), str)]

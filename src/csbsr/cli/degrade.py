@@ -30,6 +30,7 @@ from csbsr.cli import build as make
 from csbsr.cli.config import literal_paths, run, show_version, unquoted
 from csbsr.data import CrackDataModule, DegradedPairs, degrade_batch
 from csbsr.data.collate import stack
+from csbsr.data.degraded import written_mask
 from csbsr.report.runcard import versions
 
 log = logging.getLogger("csbsr")
@@ -114,7 +115,7 @@ def write_set(root: Path, name: str, data: CrackDataModule) -> list[dict[str, An
         whole, mask = data.test.source.read(index)
         pixels = {
             "gt_image": whole if whole.dtype == np.uint8 else eight_bit(whole),
-            "gt_mask": mask * np.uint8(255),
+            "gt_mask": written_mask(mask),
             "hr": eight_bit(batch["hr"][0].numpy().transpose(1, 2, 0)),
             "lr": eight_bit(batch["lr"][0].numpy().transpose(1, 2, 0)),
             "kernel": eight_bit(batch["kernel"][0, 0].numpy() / batch["kernel"].max().item()),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from rich.table import Table
 
 from csbsr.cli import build as make
 from csbsr.cli.config import literal_paths, run, show_version, unquoted, value_of
+from csbsr.cli.replay import check_sizes
 from csbsr.joint import build
 from csbsr.pages.panel import panel
 from csbsr.report.files import write_evaluation
@@ -28,6 +30,8 @@ from csbsr.training.callbacks import Progress, row_of
 from csbsr.training.loggers import log_final
 from csbsr.training.module import CrackModule
 from csbsr.weights import load
+from csbsr.weights.stored import stored_settings
+from csbsr.words import printable
 
 log = logging.getLogger("csbsr")
 
@@ -66,6 +70,8 @@ def evaluate(config: DictConfig) -> None:
     log.info("weights  %s", config.ckpt)
     data.setup("test")
     log.info("data     %d test images", len(data.test))
+    if "root" in merged.data:  # it may come from the file
+        log.info("root     %s", printable(merged.data.root))
     card = card_of(config, merged, data, trained)
     loggers = make.instances(config.get("logger"))
     images = ImageFiles(folder, config.panels)
@@ -109,7 +115,10 @@ def card_of(
 
 def with_data_of(config: DictConfig, card: dict[str, Any], scale: int) -> DictConfig:
     """The checkpoint's configuration with what was asked for here in place of its data and degradation."""
-    stored = OmegaConf.create(card["config"]) if "config" in card else compose("train", overrides=[f"scale={scale}"])
+    if "config" in card:
+        stored = OmegaConf.create(settings_of(config, card["config"]))
+    else:
+        stored = compose("train", overrides=[f"scale={scale}"])
     OmegaConf.set_struct(stored, False)
     for key in ("data", "degradation"):
         asked = config.get(key)
@@ -123,6 +132,22 @@ def with_data_of(config: DictConfig, card: dict[str, Any], scale: int) -> DictCo
         stored.scale = scale
         stored.seed = config.seed  # of the test's blur: the same for every checkpoint, whatever it was trained with
     return stored
+
+
+def settings_of(config: DictConfig, stored: Mapping[str, Any]) -> dict[str, Any]:
+    """What the configuration in a checkpoint says of the data, less what is said here, checked."""
+    name = f"ckpt: {printable(config.ckpt)}"
+    settings, used = dict(stored), []
+    for key in ("data", "degradation"):
+        asked, known = config.get(key) or {}, settings.get(key)
+        if "_target_" in asked or not isinstance(known, Mapping):
+            settings.pop(key, None)
+            continue
+        settings[key] = {entry: value for entry, value in known.items() if entry not in asked}
+        used.append(key)
+    settings = stored_settings(settings, tuple(used), name)
+    check_sizes(settings, used, name)
+    return settings
 
 
 class ImageFiles(Callback):

@@ -24,7 +24,7 @@ import csbsr
 from csbsr.cli import build as make
 from csbsr.cli.config import SOME_FAILED, literal_paths, run, show_version, unquoted
 from csbsr.cli.measuring import measuring_of
-from csbsr.data.reading import eight_bit, read_image
+from csbsr.data.reading import at_most, eight_bit, read_image
 from csbsr.inspection.measuring import (
     MEASURED,
     REPORT,
@@ -50,6 +50,8 @@ from csbsr.text import first_names
 log = logging.getLogger("csbsr")
 
 COLUMNS = ("file", "status", "error", "scale", "reduced", "threshold", *MEASURED, *METADATA)
+#: Taken for the largest mask that is read, where nobody says how many of its pixels are one of the photograph.
+UNKNOWN_SCALE = 4
 SIDES = ("without", "with the cracks")
 
 
@@ -158,8 +160,10 @@ def one(item: Item, output: Path, measuring: Measuring, config: DictConfig) -> E
             raise ValueError(item.error)
         if len(os.fsencode(Path(widths_file).name)) > LONGEST_NAME:
             raise ValueError(_too_long(item))
-        segmentation, factor = read_segmentation(item.path, config.kind, measuring.megapixels * 1e6, item.predicted)
-        picture = None if item.picture is None else eight_bit(read_image(item.picture))
+        side = given(given(config.scale, item.scale), UNKNOWN_SCALE)
+        with at_most(config.max_megapixels * max(1, side) ** 2):
+            segmentation, factor = read_segmentation(item.path, config.kind, measuring.megapixels * 1e6, item.predicted)
+            picture = None if item.picture is None else eight_bit(read_image(item.picture))
         threshold, scale = (given(config[key], getattr(item, key)) for key in ("threshold", "scale"))
         threshold = given(threshold, 0.5)
         if scale is None:

@@ -16,6 +16,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from csbsr.cli import build as make
 from csbsr.cli.config import SOME_FAILED, literal_paths, run, show_version, unquoted
 from csbsr.cli.measuring import measuring_of
+from csbsr.data.reading import at_most
 from csbsr.inspection.inspector import Inspector
 from csbsr.inspection.job import Counts, Job
 from csbsr.inspection.measuring import REPORT
@@ -108,7 +109,8 @@ def predict(config: DictConfig) -> None:
             if names:
                 log.warning("gsd_mm   %d %s (%s)", len(names), message, first_names(names))
     log.info("output   %s", config.output)
-    counts = with_progress(job)
+    with at_most(config.max_megapixels):
+        counts = with_progress(job)
     log.info("done     %d, skipped %d, failed %d", counts.done, counts.skipped, counts.failed)
     if counts.flagged:
         log.info("note     %d flagged: the super-resolved image does not explain the photograph", counts.flagged)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,13 +15,15 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from csbsr.build import TRUSTED, build
 from csbsr.cli import build as make
-from csbsr.cli.config import literal_paths, merged, names_code, quoted, run, show_version, value_of, without
+from csbsr.cli.config import literal_paths, merged, quoted, run, show_version, value_of, without
+from csbsr.cli.replay import check_stored
 from csbsr.cli.sweep import left_behind
 from csbsr.report.page import number
 from csbsr.training.loggers import log_final
 from csbsr.training.module import CrackModule
 from csbsr.weights import load, read_checkpoint
-from csbsr.weights.checkpoint import card, network_weights
+from csbsr.weights.checkpoint import card, check_goes_on, network_weights
+from csbsr.words import printable
 
 log = logging.getLogger("csbsr")
 
@@ -44,17 +45,18 @@ def continued(arguments: list[str]) -> list[str]:
     if ckpt in (None, "null", ""):
         return arguments
     path = newest_checkpoint() if ckpt == "last" else Path(ckpt)
-    described = card(read_checkpoint(path))
+    checkpoint = read_checkpoint(path)
+    described = card(checkpoint)
     if "overrides" not in described:
-        raise ValueError(f"ckpt: {path} was not written by csbsr-train; to start from its weights use init={path}")
-    given, stored = without(arguments, "ckpt"), without(described["overrides"], "ckpt", "output")
-    unasked = [word for word in stored if names_code(word) and word not in given]
-    if unasked:  # whoever wrote the file would choose what runs here
         raise ValueError(
-            f"ckpt: {path} was trained with {shlex.join(unasked)}; "
-            "if you trust where it comes from, repeat these words beside ckpt=…"
+            f"ckpt: {printable(path)} was not written by csbsr-train; to start from its weights use "
+            f"init={printable(path)}"
         )
-    words = [*merged(stored, given), f"ckpt={quoted(path.absolute())}"]
+    given, stored = without(arguments, "ckpt"), without(described["overrides"], "ckpt", "output")
+    replayed = merged(stored, given)[: -len(given) or None]
+    check_goes_on(checkpoint, f"ckpt: {printable(path)}")
+    check_stored(replayed, given, path)
+    words = [*replayed, *given, f"ckpt={quoted(path.absolute())}"]
     folder = path.absolute().parent.parent
     if value_of(given, "output") is None and (folder / ".hydra").is_dir():
         words.append(f"output={quoted(folder)}")
@@ -125,6 +127,7 @@ def train(config: DictConfig) -> None:
 def start_of(network: torch.nn.Module, ckpt: str) -> int:
     """The number of updates that a checkpoint has behind it, once it is sure to fit ``network``."""
     checkpoint = read_checkpoint(ckpt)
+    check_goes_on(checkpoint, f"ckpt: {printable(ckpt)}")
     scale = card(checkpoint)["scale"]
     if scale != network.scale:
         raise ValueError(
@@ -170,6 +173,8 @@ def introduce(config: DictConfig, network: torch.nn.Module, data: object, folder
         "data     %s: %d training and %d validation images", choices.get("data"), record["train"],
         len(record["validation"]),
     )  # fmt: skip
+    if "root" in config.data:  # it may come from a checkpoint
+        log.info("root     %s", printable(config.data.root))
     log.info("output   %s", folder)
     if config.width.sr == 1 and not torch.cuda.is_available() and choices.get("recipe") != "quick":
         log.info(

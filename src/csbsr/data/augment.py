@@ -31,7 +31,7 @@ class CrackCrop(BaseCrop):
         draw, side = self.py_random, self.side
         corner = [draw.randint(0, extent - side) for extent in (height, width)]
         if draw.random() < self.crack_preference:
-            cracks = np.flatnonzero(data["mask"].view(np.bool_))  # four times faster than on uint8
+            cracks = np.flatnonzero(data["mask"] == 1)  # faster on bool; 255 is ignored
             if len(cracks):
                 pixel = divmod(int(cracks[draw.randrange(len(cracks))]), width)
                 wanted = [place - draw.randint(side // 4, side - side // 4 - 1) for place in pixel]

@@ -12,7 +12,14 @@ from csbsr.contracts import Batch, Sample
 
 
 def stack(samples: Sequence[Sample]) -> Batch:
-    """One batch of samples whose tensors agree in shape: tensors stacked, names listed, indices as int64 (B,)."""
+    """One batch of samples whose tensors agree in shape: tensors stacked, names listed, indices as int64 (B,).
+
+    Where one sample leaves pixels out (``valid``), those that do not get a map of ones.
+    """
+    if any("valid" in sample for sample in samples):
+        samples = [
+            sample if "valid" in sample else {**sample, "valid": torch.ones_like(sample["mask"])} for sample in samples
+        ]
     rows = cast("Sequence[dict[str, Any]]", samples)  # a TypedDict takes literal keys only
     batch: dict[str, Any] = {}
     for key in rows[0]:

@@ -17,9 +17,12 @@ from csbsr.data.augment import Augmentation
 from csbsr.data.collate import stack, stack_by_size
 from csbsr.data.dataset import EvaluationSet, TrainingSet
 from csbsr.data.errors import DataError
+from csbsr.data.folder import FolderPairs
+from csbsr.data.looked import Looked
 from csbsr.data.sampler import BatchSequence
-from csbsr.data.sources import InMemory, fingerprint, subset
+from csbsr.data.sources import InMemory, fingerprint, subset, traced
 from csbsr.data.split import split_train_validation
+from csbsr.data.survey import check_before
 
 log = logging.getLogger(__name__)
 Images = TypeVar("Images", TrainingSet, EvaluationSet)
@@ -119,13 +122,32 @@ class CrackDataModule(LightningDataModule):
             train, validation = (subset(pairs, part) for part in parts)
             if stage != "validate":
                 BatchSequence(len(train), self.seed, self.batch_size)  # refuses too few images before anything is read
+            self._look(pairs, {"training": train, "validation": validation})
             if self.cache == "ram" and stage != "validate":
                 train, validation = InMemory(train), InMemory(validation)
             self.training = TrainingSet(train, self.seed, self.augmentation, draw, self.distances, self.fixed_draws)
             self.validation = EvaluationSet(validation, self.seed, scale, draw, self.distances)
         if stage in (None, "test") and self.test is None:
             pairs = _limited(_present(self.test_source, "test"), self.test_limit)
+            self._look(pairs, {"test": pairs})
             self.test = EvaluationSet(pairs, self.seed, scale, draw, self.distances)
+
+    @staticmethod
+    def _look(source: PairSource, parts: dict[str, PairSource]) -> None:
+        """Look at the files of a folder before the first step."""
+        files, _ = traced(source)
+        if not isinstance(files, FolderPairs):
+            return
+        indices = {part: traced(pairs)[1] for part, pairs in parts.items()}
+        verdicts = check_before(files, indices, files.check, Looked())
+        for part, verdict in verdicts.items():
+            if verdict.error and indices[part]:
+                log.warning(
+                    "%s: of %s, %s. Its IoU will say nothing about cracks",
+                    files.root / files.split,
+                    part,
+                    verdict.error,
+                )
 
     def split_record(self) -> dict[str, Any]:
         """How the training images were divided: ``seed``, ``train`` (a count), ``validation`` (the names)."""

@@ -13,6 +13,7 @@ from csbsr.contracts import DegradedSource, PairSource, Sample
 from csbsr.data.augment import Augmentation
 from csbsr.data.distance import distance_to_crack, normalized_signed_distance
 from csbsr.data.errors import DataError
+from csbsr.data.mask_values import IGNORED
 from csbsr.data.seeds import evaluation_generator, item_generator, item_seed
 
 DISTANCES = ("signed", "crack")
@@ -122,7 +123,13 @@ def _known(distances: Sequence[str]) -> tuple[str, ...]:
 
 
 def _sample(image: np.ndarray, mask: np.ndarray, distances: Sequence[str]) -> Sample:
+    ignored = mask == IGNORED
+    left_out = bool(ignored.any())
+    if left_out:
+        mask = np.where(ignored, np.uint8(0), mask)
     sample: Sample = {"hr": _unit_range(image), "mask": torch.from_numpy(mask.astype(np.float32))[None]}
+    if left_out:
+        sample["valid"] = torch.from_numpy((~ignored).astype(np.float32))[None]
     if "signed" in distances:
         sample["distance"] = torch.from_numpy(normalized_signed_distance(mask))[None]
     if "crack" in distances:

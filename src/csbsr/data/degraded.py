@@ -18,8 +18,10 @@ from typing import NamedTuple
 import numpy as np
 
 from csbsr.data.errors import DataError
-from csbsr.data.reading import SUFFIXES, read_image, read_mask
+from csbsr.data.mask_values import IGNORED
+from csbsr.data.reading import SUFFIXES, decode, read_image, read_mask
 
+_IGNORED_GREY = 64
 _SPELLINGS = ("test_blurred", "test_blured")  # the second is the authors' release's
 
 
@@ -85,7 +87,7 @@ class DegradedPairs:
     def read(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Image (H, W, 3) RGB and mask (H, W) in {0, 1}, the mask cut at the right and bottom to the image's size."""
         files = self.files[index]
-        image, mask = read_image(files.hr), read_mask(files.mask)
+        image, mask = read_image(files.hr), read_truth(files.mask)
         height, width = image.shape[:2]
         if mask.shape[0] < height or mask.shape[1] < width:
             raise DataError.about(
@@ -126,6 +128,24 @@ class DegradedPairs:
                 "Name one of them with data.name=<name>.",
             )
         return chosen
+
+
+def written_mask(labels: np.ndarray) -> np.ndarray:
+    """A mask in {0, 1, 255 (ignored)} as it is written: white, black, and dark grey for what is ignored."""
+    return np.select([labels == 1, labels == IGNORED], [np.uint8(255), np.uint8(_IGNORED_GREY)], np.uint8(0))
+
+
+def read_truth(path: Path) -> np.ndarray:
+    """A mask (H, W) uint8 in {0, 1, 255}: of `written_mask`, or a plain one."""
+    levels = decode(path, grey=True).pixels
+    if (
+        levels.dtype == np.uint8
+        and set(np.unique(levels)) <= {0, _IGNORED_GREY, 255}
+        and (levels == _IGNORED_GREY).any()
+    ):
+        grey = levels[..., 0]
+        return np.select([grey == 255, grey == _IGNORED_GREY], [np.uint8(1), np.uint8(IGNORED)], np.uint8(0))
+    return read_mask(path)
 
 
 def _by_stem(folder: Path) -> dict[str, Path]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from csbsr.words import printable
+
 
 class DataError(ValueError):
     """A file or folder is not what it should be.
@@ -13,4 +15,4 @@ class DataError(ValueError):
     @classmethod
     def about(cls, subject: object, found: str, expected: str, remedy: str) -> DataError:
         """Error on ``subject`` (usually a path) naming what was found, what was expected and the way out."""
-        return cls(f"{subject}: found {found}; expected {expected}. {remedy}")
+        return cls(f"{printable(subject)}: found {found}; expected {expected}. {remedy}")

@@ -9,6 +9,8 @@ from csbsr.contracts import Degradation
 from csbsr.data.datamodule import CrackDataModule
 from csbsr.data.degraded import DegradedPairs
 from csbsr.data.folder import FolderPairs
+from csbsr.data.mask_values import MaskRule
+from csbsr.data.pairs import STEM
 from csbsr.data.synthetic import SyntheticPairs
 from csbsr.data.world import SurfaceFolder, WorldPairs
 
@@ -21,6 +23,12 @@ def folder_data(
     train: str = "train",
     test: str = "test",
     origin: str = "",
+    mask_name: str = STEM,
+    crack_label: int | str | None = None,
+    ignore_label: int | str | None = None,
+    bands: Sequence[int] | None = None,
+    bits: int | None = None,
+    check: str = "full",
     **options: Any,
 ) -> CrackDataModule:
     """Data module of ``root/{train,test}/{images,masks}``.
@@ -31,9 +39,21 @@ def folder_data(
         train: name of the folder with the training part.
         test: name of the folder with the test part.
         origin: how to get the data set, for the error when it is missing.
+        mask_name: see `csbsr.data.folder.FolderPairs`, as for ``bands``, ``bits`` and ``check``.
+        crack_label: see `csbsr.data.mask_values.MaskRule`; whole numbers may come as text.
+        ignore_label: the same.
         options: further arguments of `CrackDataModule`.
     """
-    return CrackDataModule(FolderPairs(root, train, origin), FolderPairs(root, test, origin), degradation, **options)
+    rule = MaskRule(label_of(crack_label), label_of(ignore_label))
+    train_pairs, test_pairs = (
+        FolderPairs(root, split, origin, mask_name, rule, bands, bits, check) for split in (train, test)
+    )
+    return CrackDataModule(train_pairs, test_pairs, degradation, **options)
+
+
+def label_of(value: int | str | None) -> int | str | None:
+    """A label as the command line gives it: digits are a number."""
+    return int(value) if isinstance(value, str) and value.strip().isdigit() else value
 
 
 def synthetic_data(

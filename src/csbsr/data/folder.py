@@ -4,56 +4,101 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from csbsr.data.errors import DataError
-from csbsr.data.reading import SUFFIXES, read_image, read_mask
+from csbsr.data.heads import read_head
+from csbsr.data.mask_values import IGNORED, MaskRule
+from csbsr.data.masks import MASK_SUFFIXES, read_labels
+from csbsr.data.pairs import STEM, Listing, check_mask_name, hint, listing, matched
+from csbsr.data.polygons import Coco, is_coco
+from csbsr.data.reading import SUFFIXES, read_photograph, unreadable
 
 log = logging.getLogger(__name__)
 
 LAYOUT = "{train,test}/images and {train,test}/masks, an image and its mask having the same name up to the suffix"
+_COCO = ("masks.json", "annotations.json", "instances.json", "_annotations.coco.json", "images/_annotations.coco.json")
 
 
 class FolderPairs:
     """Images and masks below ``root/split/{images,masks}``, a `csbsr.contracts.PairSource`.
 
-    Pairs are found by their path without suffix (jpg, jpeg, png, bmp, tif, tiff in any case) and sorted by name;
-    folders inside ``images`` and ``masks`` are searched as well.  Nothing is read before it is needed.
+    Pairs are found by their path without suffix, whatever their letter case and Unicode form, and sorted by name;
+    folders inside ``images`` and ``masks`` are searched as well.  Nothing is read before it is needed.  Masks may also
+    be polygons: LabelMe's ``.json`` in ``masks`` or beside the images, or one COCO file ``root/split/masks.json``.
 
     Args:
         root: the data set's folder.
         split: its part, e.g. "train" or "test".
         origin: how to get the data set, for the error when it is missing.
+        mask_name: a mask's name, with ``{stem}`` for its image's.
+        rule: which values of the masks are crack, and which are left out.
+        bands: of the images' files to read, counted from 1; None for red, green and blue.
+        bits: of the images' numbers; None to tell them from each file.
+        check: how much is looked at before a run, see `csbsr.data.survey.check_before`.
     """
 
-    def __init__(self, root: str | Path, split: str, origin: str = "") -> None:
+    def __init__(
+        self,
+        root: str | Path,
+        split: str,
+        origin: str = "",
+        mask_name: str = STEM,
+        rule: MaskRule | None = None,
+        bands: Sequence[int] | None = None,
+        bits: int | None = None,
+        check: str = "full",
+    ) -> None:
+        check_mask_name(mask_name)
         self.root, self.split, self.origin = Path(root), split, origin
+        self.mask_name, self.rule = mask_name, rule or MaskRule()
+        self.bands, self.bits, self.check = None if bands is None else list(bands), bits, check
 
     @cached_property
     def pairs(self) -> list[tuple[Path, Path]]:
-        """Paths of (image, mask), sorted.
+        """Paths of (image, mask), sorted; the mask of COCO polygons is their file.
 
         Raises:
             DataError: a folder is missing or empty, an image has no mask, or a stem occurs twice.
         """
-        images, masks = (self._by_stem(kind) for kind in ("images", "masks"))
-        lonely = [path for stem, path in images.items() if stem not in masks]
-        if lonely:
+        images = self._listing("images", SUFFIXES)
+        if images.unreadable:
+            first = images.unreadable[0]
             raise DataError.about(
                 self.root / self.split,
-                f"{len(lonely)} of {len(images)} images without a mask ({_some(lonely)})",
-                "a file of the same name, up to the suffix, under masks for every image",
-                "Add the masks (all black where there is no crack) or move these images away.",
+                f"{len(images.unreadable)} photographs in formats that cannot be read ({_some(images.unreadable)})",
+                f"files ending in {', '.join(sorted(SUFFIXES))}",
+                f"{first.name} is {unreadable(first)}.",
             )
-        unused = [path for stem, path in masks.items() if stem not in images]
-        if unused:
+        if self.coco is not None:
+            return self._of_coco(images, self.coco)
+        masks = self._masks(images)
+        found = matched(list(images.files), list(masks.files), self.mask_name)
+        if found.lonely:
+            raise self._lonely(images, masks, found.lonely)
+        if found.unused:
+            unused = [masks.files[stem] for stem in found.unused]
             log.warning(
                 "%s: %d masks without an image are ignored (%s)", self.root / self.split, len(unused), _some(unused)
             )
-        return [(images[stem], masks[stem]) for stem in sorted(images)]
+        return [(images.files[image], masks.files[mask]) for image, mask in found.pairs]
+
+    @cached_property
+    def coco(self) -> Coco | None:
+        """The set's COCO file; None if the masks are files of their own."""
+        folder = self.root / self.split
+        places = [folder / name for name in _COCO]
+        if (folder / "masks").is_dir():
+            within = listing(folder / "masks", MASK_SUFFIXES).files
+            places += list(within.values()) if len(within) == 1 else []
+        elif not folder.is_dir():
+            return None
+        path = next((place for place in places if place.suffix == ".json" and is_coco(place)), None)
+        return None if path is None else Coco(path, self.rule)
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -63,30 +108,78 @@ class FolderPairs:
         return self.pairs[index][0].relative_to(self.root / self.split / "images").as_posix()
 
     def read(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        """Image (H, W, 3) uint8 or float32 in [0, 1], RGB, and mask (H, W) uint8 in {0, 1}.
+        """Image (H, W, 3) uint8 or float32 in [0, 1], RGB, and mask (H, W) uint8: 0, 1, or 255 where it is ignored.
+
+        Ignored are also pixels where the image's file holds no photograph (alpha, no-data).
 
         Raises:
-            DataError: a file cannot be read, or the two differ in size.
+            DataError: a file cannot be read, the mask's values mean something else, or the two differ in size.
         """
         image_path, mask_path = self.pairs[index]
-        image, mask = read_image(image_path), read_mask(mask_path)
+        image, valid, _ = read_photograph(image_path, self.bands, self.bits)
+        mask = self.read_mask(index, (image.shape[0], image.shape[1]))
         if image.shape[:2] != mask.shape:
-            raise DataError.about(
-                image_path,
-                f"{_size(image)} pixels, but its mask {mask_path} has {_size(mask)}",
-                "an image and a mask of the same size",
-                "Export the mask at the size of the image, or check that the two belong together.",
-            )
+            raise other_size(image_path, mask_path, (image.shape[0], image.shape[1]), (mask.shape[0], mask.shape[1]))
+        if valid is not None:
+            mask = np.where(valid, mask, np.uint8(IGNORED))
         return image, mask
 
+    def read_mask(self, index: int, size: tuple[int, int] | None = None) -> np.ndarray:
+        """The mask alone, (H, W) uint8 in {0, 1, 255}; ``size`` is for polygons that do not tell it."""
+        if self.coco is not None:
+            return self.coco.mask(self.coco.named(self.name(index)))
+        path = self.pairs[index][1]
+        return read_labels(path, self.rule, size if path.suffix.lower() == ".json" else None)
+
     def fingerprint(self) -> str:
-        """Short hash of all names and file sizes."""
+        """Short hash of all names and file sizes, and of how masks are read if that is said."""
         digest = hashlib.blake2b(digest_size=8)
         for index, pair in enumerate(self.pairs):
-            digest.update(f"{self.name(index)} {[path.stat().st_size for path in pair]}\n".encode())
+            digest.update(
+                f"{self.name(index)} {[path.stat().st_size for path in pair]}\n".encode(errors="surrogateescape")
+            )
+        if self.rule.given:
+            digest.update(repr(self.rule).encode())
         return digest.hexdigest()
 
-    def _by_stem(self, kind: str) -> dict[str, Path]:
+    def _of_coco(self, images: Listing, coco: Coco) -> list[tuple[Path, Path]]:
+        folder = self.root / self.split / "images"
+        lonely = [path for path in images.files.values() if coco.named(path.relative_to(folder).as_posix()) is None]
+        if lonely:
+            raise DataError.about(
+                coco.path,
+                f"{len(lonely)} of {len(images.files)} images that it does not list ({_some(lonely)})",
+                "every image in its list, also those without cracks",
+                "Export it again with all images, or move these away.",
+            )
+        return [(images.files[stem], Path(coco.path)) for stem in sorted(images.files)]
+
+    def _masks(self, images: Listing) -> Listing:
+        """Files that may be masks: in ``masks``, or polygons beside the images."""
+        if not (self.root / self.split / "masks").is_dir():
+            beside = listing(self.root / self.split / "images", {".json"})
+            if beside.files:
+                return beside
+        return self._listing("masks", MASK_SUFFIXES)
+
+    def _lonely(self, images: Listing, masks: Listing, lonely: Sequence[str]) -> DataError:
+        paths = [images.files[stem] for stem in lonely]
+        pattern = hint(list(lonely), list(masks.files))
+        if pattern and pattern != self.mask_name:
+            example = pattern.replace(STEM, Path(lonely[0]).name)
+            remedy = f"Masks called like {example} are there: say data.mask_name={pattern}."
+        else:
+            remedy = "Add the masks (all black where there is no crack) or move these images away."
+            if masks.others:
+                remedy += f" Files of other kinds are there, which are no masks: {_some(masks.others)}."
+        return DataError.about(
+            self.root / self.split,
+            f"{len(lonely)} of {len(images.files)} images without a mask ({_some(paths)})",
+            "a file of the same name, up to the suffix, under masks for every image",
+            remedy,
+        )
+
+    def _listing(self, kind: str, suffixes: frozenset[str]) -> Listing:
         folder = self.root / self.split / kind
         if not folder.is_dir():
             missing = next(path for path in (self.root, self.root / self.split, folder) if not path.is_dir())
@@ -97,29 +190,32 @@ class FolderPairs:
                 f"{f'{self.origin} Then set' if self.origin else 'Set'} data.root=<folder> (or the environment "
                 "variable CSBSR_DATA to the folder that holds it). data=synthetic needs no files.",
             )
-        found: dict[str, Path] = {}
-        for path in sorted(folder.rglob("*")):
-            if path.suffix.lower() not in SUFFIXES or path.name.startswith(".") or not path.is_file():
-                continue
-            stem = path.relative_to(folder).with_suffix("").as_posix()
-            if stem in found:
-                raise DataError.about(
-                    path,
-                    f"the same name as {found[stem].name}",
-                    "one file per name up to the suffix",
-                    "Remove one of them.",
-                )
-            found[stem] = path
-        if not found:
-            raise DataError.about(
-                folder, "no image file", f"files ending in {', '.join(sorted(SUFFIXES))}", "Check data.root."
-            )
+        found = listing(folder, suffixes)
+        if not found.files and not found.unreadable:
+            what = f"no image file, but {_some(found.others)}" if found.others else "no image file"
+            raise DataError.about(folder, what, f"files ending in {', '.join(sorted(suffixes))}", "Check data.root.")
         return found
 
 
-def _some(paths: list[Path]) -> str:
+def other_size(image: Path, mask: Path, size: tuple[int, int], mask_size: tuple[int, int]) -> DataError:
+    """The error for an image and a mask that differ in size (H, W); says whether the EXIF orientation is why."""
+    remedy = "Export the mask at the size of the image, or check that the two belong together."
+    if size == mask_size[::-1]:
+        turned = read_head(image).orientation
+        if turned != 1:
+            remedy = (
+                f"The image is turned by its EXIF orientation ({turned}) and the mask is not: turn the mask, or write "
+                "the image upright and without it (mogrify -auto-orient)."
+            )
+        else:
+            remedy = "One of the two lies on its side: turn it, or check that they belong together."
+    return DataError.about(
+        image,
+        f"{size[1]} x {size[0]} pixels, but its mask {mask} has {mask_size[1]} x {mask_size[0]}",
+        "an image and a mask of the same size",
+        remedy,
+    )
+
+
+def _some(paths: Sequence[Path]) -> str:
     return ", ".join(path.name for path in paths[:5]) + (", ..." if len(paths) > 5 else "")
-
-
-def _size(array: np.ndarray) -> str:
-    return f"{array.shape[1]} x {array.shape[0]}"

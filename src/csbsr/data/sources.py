@@ -50,6 +50,15 @@ def subset(source: PairSource, indices: Sequence[int]) -> PairSource:
     return DegradedSubset(source, indices) if isinstance(source, DegradedSource) else Subset(source, indices)
 
 
+def traced(source: PairSource) -> tuple[PairSource, list[int]]:
+    """The source that a subset of a subset … comes from, and the indices there."""
+    indices = list(range(len(source)))
+    while isinstance(source, Subset):
+        indices = [source.indices[index] for index in indices]
+        source = source.source
+    return source, indices
+
+
 class InMemory:
     """``source`` decoded once and kept in memory; a `csbsr.contracts.PairSource`.
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from csbsr.data.reading import any_size, read_image
+from csbsr.data.reading import any_size, check_regular, read_image
 from csbsr.inspection.inspector import KINDS as MEASURED_KINDS
 from csbsr.inspection.inspector import Inspector
 from csbsr.inspection.metadata import read_metadata
@@ -154,8 +154,7 @@ class Job:
         try:
             source = _source(photograph.path)
             record |= read_metadata(photograph.path)
-            with any_size():
-                image = read_image(photograph.path)
+            image = read_image(photograph.path)
             record |= {"width": image.shape[1], "height": image.shape[0], "threshold": self.predictor.threshold}
             files = Files(self.output / photograph.stem, self.kinds, partial)
             try:
@@ -335,6 +334,7 @@ def _changed(earlier: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 
 def _pixels(path: Path) -> int:
     try:
+        check_regular(path)
         with any_size(), Image.open(path) as image:
             return image.width * image.height
     except Exception:  # reading the file will say what is wrong with it

@@ -10,6 +10,8 @@ from typing import Any
 
 from PIL import Image
 
+from csbsr.data.reading import any_size, check_regular
+
 _ORIENTATION, _MAKE, _MODEL, _DATE = 0x0112, 0x010F, 0x0110, 0x0132
 _EXIF, _GPS = 0x8769, 0x8825
 _DATE_TAKEN, _OFFSET_TAKEN = 0x9003, 0x9011
@@ -30,7 +32,8 @@ def read_metadata(path: str | Path) -> dict[str, Any]:
     A file that is no image gives None everywhere: reading the pixels says why.
     """
     try:
-        with Image.open(path) as image:
+        check_regular(path)
+        with any_size(), Image.open(path) as image:
             exif = image.getexif()
             detail, gps = exif.get_ifd(_EXIF), exif.get_ifd(_GPS)
     except Exception:  # whatever a damaged file makes Pillow raise

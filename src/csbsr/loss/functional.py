@@ -55,7 +55,9 @@ __all__ = [
 ]
 
 
-def weighted_bce(segmentation: Tensor, mask: Tensor, pos_weight: Sequence[float] = (1.0, 1.0)) -> Tensor:
+def weighted_bce(
+    segmentation: Tensor, mask: Tensor, pos_weight: Sequence[float] = (1.0, 1.0), valid: Tensor | None = None
+) -> Tensor:
     """Weighted cross entropy, ``mean(-[w₁·y·log(p + 1e-8) + w₀·(1 - y)·log(1 - p + 1e-8)]) / (w₁ + w₀)``.
 
     ``p`` is first raised to at least 1e-8.  With equal weights it is *half* the usual cross entropy.
@@ -64,9 +66,10 @@ def weighted_bce(segmentation: Tensor, mask: Tensor, pos_weight: Sequence[float]
         segmentation: (B, n, H, W) probabilities.
         mask: (B, 1, H, W).
         pos_weight: (w₁, w₀), weights of crack and background pixels, >= 0 and not both 0.
+        valid: (B, 1, H, W) in {0, 1}, which pixels count; None for all.  The mean is over those that do.
 
     Returns:
-        (B,).
+        (B,); 0 where no pixel counts.
 
     Raises:
         ValueError: shapes that do not fit, or weights that cannot be normalised.
@@ -78,15 +81,16 @@ def weighted_bce(segmentation: Tensor, mask: Tensor, pos_weight: Sequence[float]
     crack, background = _weights("pos_weight", pos_weight, 2)
     p = p.clamp_min(1e-8)
     entropy = crack * y * (p + 1e-8).log() + background * (1 - y) * (1 - p + 1e-8).log()
-    return -entropy.mean((1, 2, 3)) / (crack + background)
+    return -_mean(entropy, valid) / (crack + background)
 
 
-def dice(segmentation: Tensor, mask: Tensor) -> Tensor:
+def dice(segmentation: Tensor, mask: Tensor, valid: Tensor | None = None) -> Tensor:
     """Dice loss with squared sums, ``1 - (2·Σp·y + 1e-6) / (Σp² + Σy² + 1e-6)``.
 
     Args:
         segmentation: (B, n, H, W) probabilities.
         mask: (B, 1, H, W).
+        valid: see `weighted_bce`.
 
     Returns:
         (B,) in [0, 1]: 0 for a perfect probability, an empty mask included.
@@ -94,12 +98,12 @@ def dice(segmentation: Tensor, mask: Tensor) -> Tensor:
     Source:
         Milletari et al. 2016 (V-Net); constants of the authors' release.
     """
-    p, y = _pair(segmentation, mask)
+    p, y = _counting(*_pair(segmentation, mask), valid)
     overlap, total = _sum(p * y), _sum(p.square()) + _sum(y.square())
     return 1 - (2 * overlap + 1e-6) / (total + 1e-6)
 
 
-def generalized_dice(segmentation: Tensor, mask: Tensor) -> Tensor:
+def generalized_dice(segmentation: Tensor, mask: Tensor, valid: Tensor | None = None) -> Tensor:
     """Generalised Dice loss, ``1 - 2·(w·Σp·y + 1e-5) / (w·(Σp + Σy) + 1e-5)`` with ``w = 1 / (Σy + 1e-10)²``.
 
     The weight is so small for large cracks that the constant pulls the loss below the plain Dice, down to -1.
@@ -107,6 +111,7 @@ def generalized_dice(segmentation: Tensor, mask: Tensor) -> Tensor:
     Args:
         segmentation: (B, n, H, W) probabilities.
         mask: (B, 1, H, W).
+        valid: see `weighted_bce`.
 
     Returns:
         (B,).
@@ -114,12 +119,12 @@ def generalized_dice(segmentation: Tensor, mask: Tensor) -> Tensor:
     Source:
         Sudre et al. 2017; one class and constants of the authors' release.
     """
-    p, y = _pair(segmentation, mask)
+    p, y = _counting(*_pair(segmentation, mask), valid)
     weight = (_sum(y) + 1e-10).reciprocal().square()
     return 1 - 2 * (weight * _sum(p * y) + 1e-5) / (weight * (_sum(p) + _sum(y)) + 1e-5)
 
 
-def boundary(segmentation: Tensor, mask: Tensor, distance: Tensor | None = None) -> Tensor:
+def boundary(segmentation: Tensor, mask: Tensor, distance: Tensor | None = None, valid: Tensor | None = None) -> Tensor:
     """Boundary loss, ``mean(p·φ)``: probability is cheap inside cracks and dear far from them.
 
     Args:
@@ -127,6 +132,7 @@ def boundary(segmentation: Tensor, mask: Tensor, distance: Tensor | None = None)
         mask: (B, 1, H, W); not read where ``distance`` is given.
         distance: (B, 1, H, W), ``normalized_signed_distance(mask)`` if it is there already; computing it here leaves
             the device and loops over images.
+        valid: see `weighted_bce`.
 
     Returns:
         (B,), negative for a good segmentation; 0 for an empty or a full mask.
@@ -137,7 +143,7 @@ def boundary(segmentation: Tensor, mask: Tensor, distance: Tensor | None = None)
     p, y = _pair(segmentation, mask)
     if distance is None:
         distance = normalized_signed_distance(y[:, :1])
-    return (p * _like(distance, p, "distance")).mean((1, 2, 3))
+    return _mean(p * _like(distance, p, "distance"), valid)
 
 
 def boundary_combo(
@@ -226,6 +232,22 @@ def _like(target: Tensor, segmentation: Tensor, name: str) -> Tensor:
             f"got {tuple(target.shape)}; crop or resize it to the segmentation"
         )
     return target.to(segmentation.dtype)
+
+
+def _mean(values: Tensor, valid: Tensor | None) -> Tensor:
+    """Mean (B,) of values (B, n, H, W) over the pixels that count."""
+    if valid is None:
+        return values.mean((1, 2, 3))
+    counts = _like(valid, values, "valid").expand_as(values)
+    return _sum(values * counts) / _sum(counts).clamp_min(1)
+
+
+def _counting(p: Tensor, y: Tensor, valid: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Probability and mask, 0 where a pixel does not count."""
+    if valid is None:
+        return p, y
+    counts = _like(valid, p, "valid")
+    return p * counts, y * counts
 
 
 def _sum(values: Tensor) -> Tensor:

@@ -35,6 +35,7 @@ def super_resolution_loss(
     weight_maps: Sequence[Tensor] = (),
     padding: str = "zeros",
     antialias: bool = False,
+    valid: Tensor | None = None,
 ) -> SuperResolutionTerms:
     """``L_SR = w₁·L1(sr, hr) + w₂·L1(pseudo-LR, lr) + w₃·MSE(kernel)``, each a mean per image.
 
@@ -55,6 +56,8 @@ def super_resolution_loss(
         weight_maps: any number of maps (B, 1, H, W), see `crack_oriented_weight`, `fail_oriented_weight`.
         padding: of the pseudo-LR's blur, as of the degradation that made ``lr``.
         antialias: of the pseudo-LR's down-scaling, as of the degradation that made ``lr``.
+        valid: (B, 1, H, W) in {0, 1}, which pixels count; None for all.  A pixel of ``lr`` counts if all that its blur
+            sees does.
 
     Returns:
         `SuperResolutionTerms`, the three terms before their weights.
@@ -70,7 +73,7 @@ def super_resolution_loss(
     if sr.shape != hr.shape:
         raise ValueError(f"sr: expected the shape of hr {tuple(hr.shape)}, got {tuple(sr.shape)}; is the scale right?")
     sr, hr, lr = at_least_float32(sr), at_least_float32(hr), at_least_float32(lr)
-    l1 = _weighted_l1(sr, hr, weight_maps)
+    l1 = _weighted_l1(sr, hr, weight_maps, valid)
     if kernel is None:
         return SuperResolutionTerms(l1, l1, None, None)
     if true_kernel is None or true_kernel.shape != kernel.shape:
@@ -87,7 +90,8 @@ def super_resolution_loss(
         F.interpolate(at_least_float32(weight), lr.shape[-2:], mode="bilinear", align_corners=False)
         for weight in weight_maps
     ]
-    lr_error = _weighted_l1(degraded, lr, lr_maps)
+    counting = None if valid is None else _seen(valid, kernel.shape[-1], hr.shape[-1] // lr.shape[-1])
+    lr_error = _weighted_l1(degraded, lr, lr_maps, counting)
     total = weights[0] * l1 + weights[1] * lr_error + weights[2] * kernel_error
     return SuperResolutionTerms(total, l1, lr_error, kernel_error)
 
@@ -112,7 +116,9 @@ def kernel_shape_error(kernel: Tensor, true_kernel: Tensor) -> Tensor:
     return (shape_of_kernel(kernel) - shape_of_kernel(true_kernel)).abs().mean(1)
 
 
-def feature_affinity(segmentation_features: Tensor, sr_features: Tensor, pool: int = 16) -> Tensor:
+def feature_affinity(
+    segmentation_features: Tensor, sr_features: Tensor, pool: int = 16, valid: Tensor | None = None
+) -> Tensor:
     """Feature affinity of DSRL, ``Σ|G_seg - G_sr| / N²``, with G the Gram matrix over positions.
 
     Both maps are average-pooled (window and stride ``pool``), flattened to (C, N) without normalisation, and every
@@ -122,6 +128,7 @@ def feature_affinity(segmentation_features: Tensor, sr_features: Tensor, pool: i
         segmentation_features: (B, C, H, W).
         sr_features: (B, C', H, W).
         pool: window in pixels, at most H and W; N = ⌊H/pool⌋·⌊W/pool⌋.
+        valid: (B, 1, H', W') in {0, 1}, which pixels count; None for all.  Positions that see another one do not.
 
     Returns:
         (B,).
@@ -135,7 +142,13 @@ def feature_affinity(segmentation_features: Tensor, sr_features: Tensor, pool: i
             f"features: expected two maps of one height and width, at least pool = {pool} pixels each, got "
             f"{tuple(segmentation_features.shape)} and {tuple(sr_features.shape)}; use larger crops"
         )
-    return (_gram(segmentation_features, pool) - _gram(sr_features, pool)).abs().mean((1, 2))
+    difference = (_gram(segmentation_features, pool) - _gram(sr_features, pool)).abs()
+    if valid is None:
+        return difference.mean((1, 2))
+    missing = F.adaptive_max_pool2d(1 - at_least_float32(valid), size)
+    counts = 1 - F.max_pool2d(missing, pool).flatten(2)
+    both = counts.mT @ counts
+    return (difference * both).sum((1, 2)) / both.sum((1, 2)).clamp_min(1)
 
 
 def _gram(features: Tensor, pool: int) -> Tensor:
@@ -145,11 +158,20 @@ def _gram(features: Tensor, pool: int) -> Tensor:
         return positions.mT @ positions
 
 
-def _weighted_l1(image: Tensor, target: Tensor, weight_maps: Sequence[Tensor]) -> Tensor:
+def _weighted_l1(image: Tensor, target: Tensor, weight_maps: Sequence[Tensor], valid: Tensor | None = None) -> Tensor:
     error = (image - target).abs()
     for weight in weight_maps:
         error = error * weight
-    return error.mean((1, 2, 3))
+    if valid is None:
+        return error.mean((1, 2, 3))
+    counts = valid.to(error.dtype).expand_as(error)
+    return (error * counts).sum((1, 2, 3)) / counts.sum((1, 2, 3)).clamp_min(1)
+
+
+def _seen(valid: Tensor, side: int, scale: int) -> Tensor:
+    """(B, 1, H, W) to (B, 1, H/s, W/s): 1 where all pixels that a blur of ``side`` and the down-scaling see are 1."""
+    missing = F.max_pool2d(1 - at_least_float32(valid), side, stride=1, padding=side // 2)
+    return 1 - F.max_pool2d(missing, scale)
 
 
 def _normalized(kernel: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from torch import Tensor
 from csbsr.degradation import at_least_float32
 
 
-def batch_dice(segmentation: Tensor, mask: Tensor) -> Tensor:
+def batch_dice(segmentation: Tensor, mask: Tensor, valid: Tensor | None = None) -> Tensor:
     """Dice loss of the batch as one image, ``1 - (2·Σp·y + 1) / (Σp + Σy + 1)``, the same value for every image.
 
     An image without a crack, or with a few pixels of one, has no gradient of its own as it would in a Dice per image:
@@ -17,16 +17,18 @@ def batch_dice(segmentation: Tensor, mask: Tensor) -> Tensor:
     Args:
         segmentation: (B, n, H, W) probabilities.
         mask: (B, 1, H, W).
+        valid: (B, 1, H, W) in {0, 1}, which pixels count; None for all.
 
     Returns:
         (B,) in [0, 1].
     """
-    p = at_least_float32(segmentation)
-    y = mask.to(p.dtype).expand_as(p)
+    p, y = _counting(segmentation, mask, valid)
     return (1 - (2 * (p * y).sum() + 1) / (p.sum() + y.sum() + 1)).expand(len(p))
 
 
-def soft_cl_dice(segmentation: Tensor, mask: Tensor, iterations: int = 5) -> Tensor:
+def soft_cl_dice(
+    segmentation: Tensor, mask: Tensor, valid: Tensor | None = None, iterations: int = 5
+) -> Tensor:
     """Soft clDice loss: the centre lines of each must lie inside the other.
 
     ``1 - 2·P·S/(P + S)`` with ``P = (Σ skel(p)·y + 1)/(Σ skel(p) + 1)``, ``S = (Σ skel(y)·p + 1)/(Σ skel(y) + 1)``,
@@ -35,6 +37,7 @@ def soft_cl_dice(segmentation: Tensor, mask: Tensor, iterations: int = 5) -> Ten
     Args:
         segmentation: (B, n, H, W) probabilities.
         mask: (B, 1, H, W).
+        valid: (B, 1, H, W) in {0, 1}, which pixels count; None for all.
         iterations: of the skeleton: cracks up to about twice as many pixels wide become lines.
 
     Returns:
@@ -45,11 +48,20 @@ def soft_cl_dice(segmentation: Tensor, mask: Tensor, iterations: int = 5) -> Ten
     """
     from monai.losses.cldice import soft_skel  # seconds to import, and only this term needs it
 
-    p = at_least_float32(segmentation)
-    y = mask.to(p.dtype).expand_as(p)
+    p, y = _counting(segmentation, mask, valid)
     with torch.no_grad():
         line = soft_skel(y, iterations)
     thin = soft_skel(p, iterations)
     precise = ((thin * y).sum((1, 2, 3)) + 1) / (thin.sum((1, 2, 3)) + 1)
     sensitive = ((line * p).sum((1, 2, 3)) + 1) / (line.sum((1, 2, 3)) + 1)
     return 1 - 2 * precise * sensitive / (precise + sensitive)
+
+
+def _counting(segmentation: Tensor, mask: Tensor, valid: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Both at least float32 and of one shape, 0 where pixels do not count."""
+    p = at_least_float32(segmentation)
+    y = mask.to(p.dtype).expand_as(p)
+    if valid is None:
+        return p, y
+    counts = valid.to(p.dtype)
+    return p * counts, y * counts

@@ -52,6 +52,7 @@ class SuperResolutionLoss(nn.Module):
             weight_maps,
             self.padding,
             self.antialias,
+            batch.get("valid"),
         )
         terms = {"l1": loss.l1, "pseudo_lr": loss.pseudo_lr, "kernel": loss.kernel}
         total = loss.total
@@ -114,7 +115,8 @@ class JointLoss(nn.Module):
 
         Args:
             output: of the network in training.
-            batch: what it was run on: ``hr``, ``lr``, ``mask``, and ``kernel`` where the network estimates one.  The
+            batch: what it was run on: ``hr``, ``lr``, ``mask``, and ``kernel`` where the network estimates one; pixels
+                that its ``valid`` leaves out count in no term.  The
                 distance maps ``distance`` and ``crack_distance`` are made here, slowly, where missing and needed.
             alpha: α in [0, 1] of the segmentation loss; not read where ``joint`` is False.
             joint: False for the super-resolution phases: the total is L_SR.
@@ -166,13 +168,14 @@ class DSRLLoss(nn.Module):
 
     def forward(self, output: JointOutput, batch: Batch, alpha: float, joint: bool) -> LossTerms:
         """As of `JointLoss`, with the term ``affinity``; ``joint`` False leaves ``L1(sr, hr)`` alone."""
-        l1 = functional.super_resolution_loss(output.sr, batch["hr"], batch["lr"], None, None).total
+        valid = batch.get("valid")
+        l1 = functional.super_resolution_loss(output.sr, batch["hr"], batch["lr"], None, None, valid=valid).total
         terms = {"sr": l1.detach(), "sr_l1": l1.detach()}
         if not joint:
             return LossTerms(l1, terms)
         if output.affinity_features is None:
             raise ValueError("output: expected affinity_features, got None; DSRLLoss needs model=dsrl in training mode")
-        affinity = functional.feature_affinity(*output.affinity_features, pool=self.pool)
+        affinity = functional.feature_affinity(*output.affinity_features, pool=self.pool, valid=valid)
         segmentation = segmentation_terms(self.segmentation, output, batch, alpha)
         total = self.weights[0] * segmentation.total + self.weights[1] * l1 + self.weights[2] * affinity
         return LossTerms(total, terms | segmentation.terms | {"affinity": affinity.detach()})
@@ -185,11 +188,12 @@ def segmentation_terms(
     segmentation, mask, distance = _main(output), batch["mask"], batch.get("distance")
     if distance is None and loss.boundary:  # made once for the main and the auxiliary outputs
         distance = functional.normalized_signed_distance(mask.to(segmentation.dtype))
-    main = loss(segmentation, mask, alpha, distance)
+    valid = batch.get("valid")
+    main = loss(segmentation, mask, alpha, distance, valid)
     total, terms = main.total, {"segmentation_main": main.total.detach(), **_prefixed("segmentation", main.terms)}
     if output.auxiliaries and auxiliary_weight > 0:
         stack = torch.cat(output.auxiliaries, dim=1)
-        auxiliary = len(output.auxiliaries) * loss(stack, mask, alpha, distance).total
+        auxiliary = len(output.auxiliaries) * loss(stack, mask, alpha, distance, valid).total
         terms["segmentation_auxiliary"] = auxiliary.detach()
         total = total + auxiliary_weight * auxiliary
     return LossTerms(total, {"segmentation": total.detach(), **terms})

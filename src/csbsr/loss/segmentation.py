@@ -53,7 +53,12 @@ class SegmentationLoss(nn.Module):
         self.pos_weight = tuple(pos_weight)
 
     def forward(
-        self, segmentation: Tensor, mask: Tensor, alpha: float = 1.0, distance: Tensor | None = None
+        self,
+        segmentation: Tensor,
+        mask: Tensor,
+        alpha: float = 1.0,
+        distance: Tensor | None = None,
+        valid: Tensor | None = None,
     ) -> LossTerms:
         """The loss of every image.
 
@@ -62,18 +67,20 @@ class SegmentationLoss(nn.Module):
             mask: (B, 1, H, W) in {0, 1}.
             alpha: α in [0, 1], weight of the region part.
             distance: (B, 1, H, W), signed distance map of the mask; made here, slowly, if missing and needed.
+            valid: (B, 1, H, W) in {0, 1}, which pixels count; None for all.
 
         Returns:
             `LossTerms`, the terms by their names in `csbsr.loss.functional`, before their weights.
         """
-        terms = {name: self._region_term(name, segmentation, mask) for name in self.region}
+        terms = {name: self._region_term(name, segmentation, mask, valid) for name in self.region}
         total = functional.weighted_mean(tuple(terms.values()), tuple(self.region.values()))
         if self.boundary:
-            terms["boundary"] = functional.boundary(segmentation, mask, distance)
+            terms["boundary"] = functional.boundary(segmentation, mask, distance, valid)
             total = functional.with_boundary(total, terms["boundary"], alpha)
         return LossTerms(total, {name: term.detach() for name, term in terms.items()})
 
-    def _region_term(self, name: str, segmentation: Tensor, mask: Tensor) -> Tensor:
+    def _region_term(self, name: str, segmentation: Tensor, mask: Tensor, valid: Tensor | None) -> Tensor:
         if name == "weighted_bce":
-            return functional.weighted_bce(segmentation, mask, self.pos_weight)
-        return getattr(functional, name)(segmentation, mask)
+            return functional.weighted_bce(segmentation, mask, self.pos_weight, valid)
+        result: Tensor = getattr(functional, name)(segmentation, mask, valid)
+        return result

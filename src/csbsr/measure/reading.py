@@ -9,7 +9,8 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from csbsr.data.errors import DataError
-from csbsr.data.reading import any_size, read_image, read_mask
+from csbsr.data.reading import any_size, check_regular, read_image, read_mask
+from csbsr.data.reading.files import head_checked
 
 KINDS = ("auto", "mask", "probability")
 _LARGEST = 65535  # of 16 bits
@@ -100,10 +101,12 @@ def reduced(segmentation: np.ndarray, factor: int) -> np.ndarray:
 def _sixteen_bit(path: str | Path) -> np.ndarray | None:
     """Grey values (H, W) up to 65535; None for a file of another kind, or one that other readers explain better."""
     try:
+        check_regular(path)
         # Not by its name: Pillow would map a TIFF from its file, and then not turn it.
         with Path(path).open("rb") as file, Image.open(file) as image:
             if not image.mode.startswith("I"):  # "I;16"; "I" before Pillow 11.3
                 return None
+            head_checked(path, *image.size, 1, 2)
             image.load()  # turns a TIFF itself
             turned = image.getexif().get(_ORIENTATION, 1) != 1
             return np.asarray(ImageOps.exif_transpose(image) if turned else image)

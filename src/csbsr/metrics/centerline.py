@@ -15,8 +15,8 @@ from csbsr.metrics.overlap import THRESHOLDS, levels_and_mask
 def cl_dice(segmentation: Tensor, mask: Tensor, thresholds: Sequence[float] = THRESHOLDS) -> Tensor:
     """Centre-line Dice at some of the 99 thresholds.
 
-    With skeletons S of the prediction P and of the mask M: 2TU / (T + U), T = |S_P ∩ M| / |S_P| and
-    U = |S_M ∩ P| / |S_M|.  Both empty: 1; one empty: 0.
+    With skeletons S of the prediction P and of the mask M: 2TU / (T + U), ``T = |S_P ∩ M| / |S_P|`` and
+    ``U = |S_M ∩ P| / |S_M|``.  Both empty: 1; one empty: 0.
 
     Args:
         segmentation: (B, 1, H, W) probabilities; binarised as p > τ.

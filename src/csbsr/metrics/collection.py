@@ -67,6 +67,7 @@ class CrackMetrics(Metric):
         Args:
             output: of the network in evaluation mode. Without a segmentation its metrics are NaN, likewise the kernel.
             batch: with ``name``; ``mask``, ``hr``, ``kernel`` as the groups need them; ``blur`` is passed on to `rows`.
+                Pixels that its ``valid`` leaves out are neither predicted nor crack, and count in no likeness.
 
         Raises:
             ValueError: something the groups need is missing, or see the functions of `csbsr.metrics.functional`.
@@ -84,10 +85,10 @@ class CrackMetrics(Metric):
             blur = batch["blur"][:, :3].cpu().double()  # what else a degradation draws has no column
             columns |= dict(zip(("sigma_1", "sigma_2", "theta"), blur.unbind(1), strict=True))
         if "positive" in self._fields and output.segmentation is not None:
-            columns |= self._segmentation_columns(output.segmentation, batch["mask"])
+            columns |= self._segmentation_columns(output.segmentation, batch["mask"], batch.get("valid"))
         if "image" in self.groups:
-            columns["psnr"] = functional.psnr(output.sr, batch["hr"])
-            columns["ssim"] = functional.ssim(output.sr, batch["hr"])
+            columns["psnr"] = functional.psnr(output.sr, batch["hr"], batch.get("valid"))
+            columns["ssim"] = functional.ssim(output.sr, batch["hr"], batch.get("valid"))
         estimate, kernel = output.kernel, batch.get("kernel")
         if "kernel" in self.groups and estimate is not None and kernel is not None and estimate.shape == kernel.shape:
             columns["kernel_psnr"] = functional.kernel_psnr(estimate, kernel)
@@ -146,8 +147,12 @@ class CrackMetrics(Metric):
         super().reset()
         self._table = None
 
-    def _segmentation_columns(self, segmentation: Tensor, mask: Tensor) -> dict[str, Tensor]:
+    def _segmentation_columns(
+        self, segmentation: Tensor, mask: Tensor, valid: Tensor | None = None
+    ) -> dict[str, Tensor]:
         segmentation, mask = segmentation.cpu(), mask.cpu()
+        if valid is not None:
+            segmentation, mask = segmentation * valid.cpu(), mask * valid.cpu()
         counts = functional.counts_by_threshold(segmentation, mask)
         columns = {"positive": counts.positive, "predicted": counts.predicted, "correct": counts.correct}
         if "tolerance" in self.groups:

@@ -17,12 +17,13 @@ _GAUSSIAN = np.exp(-(_OFFSETS**2) / (2 * 1.5**2))
 _GAUSSIAN /= _GAUSSIAN.sum()
 
 
-def psnr(sr: Tensor, hr: Tensor) -> Tensor:
+def psnr(sr: Tensor, hr: Tensor, valid: Tensor | None = None) -> Tensor:
     """Peak signal-to-noise ratio in dB: 10·log10(1 / MSE) per image, for images in [0, 1].
 
     Args:
         sr: (B, C, H, W).
         hr: (B, C, H, W).
+        valid: (B, 1, H, W) in {0, 1}, which pixels count; None for all.
 
     Returns:
         (B,) float64 on the CPU; infinite for equal images.
@@ -32,7 +33,10 @@ def psnr(sr: Tensor, hr: Tensor) -> Tensor:
     """
     first, second = _pair(sr, hr, "sr", "hr")
     with np.errstate(divide="ignore"):
-        values = [-10 * np.log10(np.square(a - b).mean()) for a, b in zip(first, second, strict=True)]
+        values = [
+            -10 * np.log10(_mean(np.square(a - b), counts))
+            for a, b, counts in zip(first, second, _maps(valid, len(first)), strict=True)
+        ]
     return torch.tensor(values, dtype=torch.float64)
 
 
@@ -53,7 +57,7 @@ def kernel_psnr(kernel: Tensor, true: Tensor) -> Tensor:
     return psnr(kernel, true)
 
 
-def ssim(sr: Tensor, hr: Tensor) -> Tensor:
+def ssim(sr: Tensor, hr: Tensor, valid: Tensor | None = None) -> Tensor:
     """Structural similarity, for images in [0, 1].
 
     11×11 Gaussian window of σ = 1.5 summing to 1, zeros outside the image, C1 = 0.01², C2 = 0.03², variances as
@@ -62,6 +66,7 @@ def ssim(sr: Tensor, hr: Tensor) -> Tensor:
     Args:
         sr: (B, C, H, W).
         hr: (B, C, H, W).
+        valid: (B, 1, H, W) in {0, 1}, windows around which pixels count; None for all.
 
     Returns:
         (B,) float64 on the CPU.
@@ -72,17 +77,32 @@ def ssim(sr: Tensor, hr: Tensor) -> Tensor:
     Source: Wang et al. 2004, with the zero padding of the authors' release of Kondo & Ukita 2024.
     """
     first, second = _pair(sr, hr, "sr", "hr")
-    values = [np.mean([_ssim(x, y) for x, y in zip(a, b, strict=True)]) for a, b in zip(first, second, strict=True)]
+    values = [
+        np.mean([_mean(_ssim(x, y), counts) for x, y in zip(a, b, strict=True)])
+        for a, b, counts in zip(first, second, _maps(valid, len(first)), strict=True)
+    ]
     return torch.tensor(values, dtype=torch.float64)
 
 
-def _ssim(x: np.ndarray, y: np.ndarray) -> np.floating:
+def _maps(valid: Tensor | None, count: int) -> list[np.ndarray | None]:
+    """(H, W) bool for each image, or None for each."""
+    return [None] * count if valid is None else list(valid[:, 0].cpu().numpy() > 0.5)
+
+
+def _mean(values: np.ndarray, counts: np.ndarray | None) -> np.floating:
+    """Mean of values (…, H, W) over the pixels that count; not a number where none does."""
+    if counts is None:
+        return values.mean()
+    return values[..., counts].mean() if counts.any() else np.float64("nan")
+
+
+def _ssim(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     moments = np.stack([x, y, x * x, y * y, x * y], -1)
     moments = cv2.sepFilter2D(moments, -1, _GAUSSIAN, _GAUSSIAN, borderType=cv2.BORDER_CONSTANT)
     mean_x, mean_y, square_x, square_y, product = np.moveaxis(moments, -1, 0)
     likeness = (2 * mean_x * mean_y + _C1) * (2 * (product - mean_x * mean_y) + _C2)
     energy = mean_x**2 + mean_y**2
-    return np.mean(likeness / ((energy + _C1) * (square_x + square_y - energy + _C2)))
+    return np.asarray(likeness / ((energy + _C1) * (square_x + square_y - energy + _C2)))
 
 
 def _pair(first: Tensor, second: Tensor, *names: str) -> tuple[np.ndarray, np.ndarray]:

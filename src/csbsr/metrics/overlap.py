@@ -109,7 +109,7 @@ def pooled(counts: Counts) -> Counts:
 
 
 def iou(counts: Counts) -> Tensor:
-    """(|∩| + 1e-5) / (|∪| + 1e-5), (..., 99); needs counts without tolerance. Two empty masks: 1."""
+    """``(|∩| + 1e-5) / (|∪| + 1e-5)``, (..., 99); needs counts without tolerance. Two empty masks: 1."""
     union = counts.predicted + counts.positive - counts.correct
     return (counts.correct + IOU_EPSILON) / (union + IOU_EPSILON)
 
@@ -142,7 +142,7 @@ def average_precision(counts: Counts) -> Tensor:
 
 
 def iou_by_threshold(segmentation: Tensor, mask: Tensor) -> Tensor:
-    """Intersection over union of every image at the 99 thresholds: (|∩| + 1e-5) / (|∪| + 1e-5).
+    """Intersection over union of every image at the 99 thresholds: ``(|∩| + 1e-5) / (|∪| + 1e-5)``.
 
     Args:
         segmentation: (B, 1, H, W) probabilities; binarised as p > τ.

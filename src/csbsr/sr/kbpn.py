@@ -19,7 +19,7 @@ from torch.utils.checkpoint import checkpoint
 from csbsr.contracts import SROutput
 from csbsr.sr.base import SRNetwork
 from csbsr.sr.constant_map import add_stretched, constant_map
-from csbsr.sr.kernel_estimation import KernelPredictor, KernelUpdater, normalized
+from csbsr.sr.kernel_estimation import KernelPredictor, KernelUpdater, nearest_on_grid, normalized
 from csbsr.sr.projection import RESAMPLING, ProjectionUnit, upward
 from csbsr.sr.width import scaled
 
@@ -195,6 +195,7 @@ class KBPN(SRNetwork):
         self.checkpoint = checkpoint
         channels, entries = scaled(128, width), kernel_size**2
         self.features = _vgg_blocks(scaled(64, width), channels)
+        self.coarse_size = coarse_size
         self.kernel_predictor = KernelPredictor(channels, coarse_size, kernel_size)
         self.stages = nn.ModuleList()
         for i in range(1, stages + 1):
@@ -221,6 +222,10 @@ class KBPN(SRNetwork):
         yield self.kernel_predictor
         for stage in self._stages():
             yield stage.blur.updater
+
+    def nearest_kernel(self, kernel: Tensor) -> Tensor:
+        """The kernel nearest to ``kernel`` (B, 1, k, k) that this network can estimate: see `nearest_on_grid`."""
+        return nearest_on_grid(kernel, self.coarse_size)
 
     def forward(self, lr: Tensor, kernel: Tensor | None = None) -> SROutput:
         """Super-resolve ``lr``.

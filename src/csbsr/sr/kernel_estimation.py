@@ -37,6 +37,28 @@ def resized(coarse: Tensor, size: int) -> Tensor:
     return F.interpolate(coarse, size=(size, size), mode="bicubic", align_corners=False).flatten(1)
 
 
+def nearest_on_grid(kernel: Tensor, coarse_size: int) -> Tensor:
+    """The kernel nearest to ``kernel`` among those that a ``coarse_size``² grid, stretched bicubically, can make.
+
+    Every estimate of `KernelPredictor` and every update of `KernelUpdater` is such a stretched grid, so nothing nearer
+    can ever be estimated.  Nearest in the mean square, then divided by its sum.
+
+    Args:
+        kernel: (B, 1, k, k), summing to 1.
+        coarse_size: side q of the grid, at most k.
+
+    Returns:
+        (B, 1, k, k), summing to 1, at least float32.
+    """
+    size = kernel.shape[-1]
+    count = coarse_size**2
+    basis = resized(torch.eye(count, device=kernel.device, dtype=torch.float64), size)  # (q², k²)
+    entries = kernel.double().flatten(1)
+    weights = torch.linalg.lstsq(basis.T, entries.T).solution
+    nearest = normalized((basis.T @ weights).T)
+    return nearest.unflatten(1, (1, size, size)).to(torch.promote_types(torch.float32, kernel.dtype))
+
+
 class KernelPredictor(nn.Module):
     """First kernel: three 3×3 convolutions with PReLU, the mean over the image, bicubic to full size, normalised.
 

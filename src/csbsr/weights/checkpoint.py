@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,12 @@ import torch
 from torch import nn
 
 from csbsr.build import TRUSTED, build
-from csbsr.seal import check_seal
+from csbsr.plain import field, kind_of
+from csbsr.weights.card import check_card, network_packages, without_downloads
+from csbsr.weights.container import read_weights
 from csbsr.weights.released import load_reference
+from csbsr.weights.tensors import Within
+from csbsr.words import printable
 
 #: Entry of a checkpoint that describes it, plain values only (network description, configuration, threshold, …).
 CARD_KEY = "csbsr"
@@ -19,27 +23,63 @@ _WEIGHT_PREFIX = "network."
 
 
 def read_checkpoint(path: str | Path) -> dict[str, Any]:
-    """The whole checkpoint, on the CPU, without running code from the file.
+    """The whole checkpoint, on the CPU, without running code from the file and without believing its sizes.
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: the file is no checkpoint.
+        ValueError: the file is no checkpoint, damaged, or says more than it holds.
     """
     path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"ckpt: no file {path}; expected a checkpoint (.ckpt) or released weights (.pth)")
-    try:
-        with path.open("rb") as file:
-            check_seal(file, str(path))
-            checkpoint = torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise ValueError(
-            f"ckpt: {path} cannot be read as a checkpoint ({type(error).__name__}: {str(error).splitlines()[0]}); "
-            "expected a file written by csbsr-train or released weights"
-        ) from error
+    if not path.exists():
+        raise FileNotFoundError(
+            f"ckpt: no file {printable(path)}; expected a checkpoint (.ckpt) or released weights (.pth)"
+        )
+    checkpoint = read_weights(path, "ckpt")
     if not isinstance(checkpoint, dict):
-        raise ValueError(f"ckpt: {path} holds {type(checkpoint).__name__}, expected a checkpoint of csbsr-train")
+        raise ValueError(
+            f"ckpt: {printable(path)} holds {kind_of(checkpoint)}; expected a checkpoint of csbsr-train, or released "
+            "weights"
+        )
+    if CARD_KEY in checkpoint:
+        name = f"ckpt: {printable(path)}"
+        check_card(checkpoint[CARD_KEY], name)
+        _check_entries(checkpoint, name)
     return checkpoint
+
+
+def _check_entries(checkpoint: Mapping[str, Any], name: str) -> None:
+    """What a checkpoint of ours holds beside its card, as far as this package reads it."""
+    weights = field(checkpoint, "state_dict", dict, name)
+    for key, value in weights.items():
+        if not isinstance(key, str) or not isinstance(value, torch.Tensor):
+            raise ValueError(f"{name}: state_dict.{printable(key)}: expected a tensor, got {kind_of(value)}")
+    for key in ("global_step", "epoch"):
+        if key in checkpoint and field(checkpoint, key, int, name) < 0:
+            raise ValueError(f"{name}: {key}: expected a number from 0, got {checkpoint[key]}")
+
+
+def check_goes_on(checkpoint: Mapping[str, Any], name: str) -> None:
+    """Check that a checkpoint holds what a run needs to go on.
+
+    Args:
+        checkpoint: of `read_checkpoint`.
+        name: of the file, for the error.
+
+    Raises:
+        ValueError: an entry is missing or of another kind.
+    """
+    for key, kind in (("overrides", list), ("scale", int), ("network", dict)):
+        field(card(checkpoint), key, kind, name)
+    for key, kind in (
+        ("global_step", int), ("epoch", int), ("pytorch-lightning_version", str), ("loops", dict),
+        ("optimizer_states", list), ("lr_schedulers", list),
+    ):  # fmt: skip
+        field(checkpoint, key, kind, name)
+    for states in checkpoint["optimizer_states"]:
+        if not isinstance(states, Mapping):
+            raise ValueError(f"{name}: optimizer_states: expected mappings, got {kind_of(states)}")
+        field(states, "state", dict, f"{name}: optimizer_states")
+        field(states, "param_groups", list, f"{name}: optimizer_states")
 
 
 def card(checkpoint: dict[str, Any]) -> dict[str, Any]:
@@ -68,15 +108,62 @@ def load(ckpt: str | Path, scale: int | None = None, trusted: Sequence[str] = TR
         network = load_reference(path, scale)
         network.card = {"network": network.spec}
         return network
-    network = build(checkpoint[CARD_KEY]["network"], trusted)
+    name = f"ckpt: {printable(path)}"
+    weights = network_weights(checkpoint)
+    network = rebuilt(checkpoint[CARD_KEY]["network"], weights, trusted, name)
     if scale is not None and network.scale != scale:
         raise ValueError(
-            f"ckpt: {path} was trained for scale {network.scale}, but scale {scale} was asked for; "
+            f"{name} was trained for scale {network.scale}, but scale {scale} was asked for; "
             f"use scale={network.scale} or another checkpoint"
         )
-    network.load_state_dict(network_weights(checkpoint))
+    fill(network, weights, name)
     network.card = card(checkpoint)
     return network.eval()
+
+
+def rebuilt(spec: Mapping[str, Any], weights: Mapping[str, torch.Tensor], trusted: Sequence[str], name: str) -> Any:
+    """The network that a file describes, no larger than the weights in the same file.
+
+    Args:
+        spec: the description.
+        weights: of the file, by their names in the network.
+        trusted: packages that the description may name; of csbsr itself it may only name networks.
+        name: of the file, for errors.
+
+    Raises:
+        ValueError: it names something else, is too large, or does not make a network.
+    """
+    try:
+        with Within(weights, name):
+            network = build(without_downloads(spec), network_packages(trusted))
+    except ValueError as error:
+        text = printable(error)
+        raise ValueError(text if text.startswith(name) else f"{name}: {text}") from error
+    except (TypeError, AttributeError, LookupError, ArithmeticError, RuntimeError) as error:
+        reason = printable(str(error).splitlines()[0] if str(error) else type(error).__name__)
+        raise ValueError(f"{name}: the network that it describes cannot be built ({reason[:200]})") from error
+    if not isinstance(network, nn.Module) or not isinstance(getattr(network, "scale", None), int):
+        raise ValueError(f"{name}: what it describes is a {type(network).__name__}, expected a network with a scale")
+    return network
+
+
+def fill(network: nn.Module, weights: Mapping[str, torch.Tensor], name: str) -> None:
+    """Copy ``weights`` into ``network``, all of them and nothing else.
+
+    Raises:
+        ValueError: an entry is missing, left over or of another shape.
+    """
+    own = network.state_dict()
+    missing = [key for key in own if key not in weights]
+    over = [key for key in weights if key not in own]
+    shapes = [key for key in own if key in weights and own[key].shape != weights[key].shape]
+    if missing or over or shapes:
+        parts = (("missing", missing), ("left over", over), ("of another shape", shapes))
+        found = "; ".join(
+            f"{len(keys)} {what} ({printable(', '.join(keys[:3]))[:200]})" for what, keys in parts if keys
+        )
+        raise ValueError(f"{name}: its weights do not fit the network that it describes: {found}")
+    network.load_state_dict(dict(weights))
 
 
 def network_weights(checkpoint: dict[str, Any]) -> dict[str, torch.Tensor]:

@@ -11,7 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from csbsr.build import build
+from csbsr.weights.container import read_weights
 from csbsr.weights.part import ReleasedPart, Shapes
+from csbsr.weights.tensors import Within
+from csbsr.words import printable
 
 #: Released prefix of a part, and the modules of this package that know one network there (attribute ``PART``).
 PARTS = {
@@ -41,7 +44,8 @@ def load_reference(source: str | Path | Mapping[str, Tensor], scale: int | None 
     """
     state, origin = _read(source)
     spec, renamed = _translate(state, origin, scale)
-    network = build(spec)
+    with Within(renamed, origin):
+        network = build(spec)
     if scale is not None and network.scale != scale:
         raise ValueError(f"{origin}: holds a network of scale {network.scale}, expected scale {scale}")
     expected = network.state_dict()
@@ -82,16 +86,8 @@ def _read(source: str | Path | Mapping[str, Tensor]) -> tuple[dict[str, Tensor],
                     + "; name the file itself"
                 )
             path = files[0]
-        origin = str(path)
-        try:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-        except FileNotFoundError:
-            raise
-        except Exception as error:  # which one depends on what the file is instead
-            raise ValueError(
-                f"{origin}: cannot be read as weights ({type(error).__name__}: {str(error).splitlines()[0]}); "
-                "expected a state dict written by torch.save"
-            ) from error
+        origin = printable(path)
+        state = read_weights(path, "ckpt")
         for key in ("model", "state_dict", "model_state_dict"):
             if isinstance(state, Mapping) and isinstance(inner := state.get(key), Mapping):
                 state = inner
@@ -150,8 +146,8 @@ def _names(spec: Mapping[str, Any]) -> str:
 
 
 def _listing(title: str, names: list[str], most: int = 12) -> str:
-    """``\\n  title (n): a, b, …`` or nothing."""
+    """``; title (n): a, b, …`` or nothing."""
     if not names:
         return ""
     more = f", … ({len(names) - most} more)" if len(names) > most else ""
-    return f"\n  {title} ({len(names)}): {', '.join(names[:most])}{more}"
+    return f"; {title} ({len(names)}): {printable(', '.join(names[:most]))[:1000]}{more}"

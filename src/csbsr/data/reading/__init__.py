@@ -1,6 +1,6 @@
 """Reads photographs and crack masks: any common format, turned upright, without alpha and no-data, damage noticed."""
 
-from csbsr.data.reading.files import any_size, check_regular
+from csbsr.data.reading.files import any_size, at_most, check_regular
 from csbsr.data.reading.formats import PHOTOGRAPHS, SUFFIXES, UNREADABLE, is_junk, unreadable
 from csbsr.data.reading.photographs import Photograph, eight_bit, filled, read_image, read_mask, read_photograph
 from csbsr.data.reading.pixels import Decoded, decode
@@ -12,6 +12,7 @@ __all__ = [
     "Decoded",
     "Photograph",
     "any_size",
+    "at_most",
     "check_regular",
     "decode",
     "eight_bit",

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import stat
+import contextvars
 import struct
+import threading
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,52 +13,70 @@ from pathlib import Path
 from PIL import Image
 
 from csbsr.data.errors import DataError
+from csbsr.data.limits import MAX_MEGAPIXELS, check_memory, check_pixels, decoded_bytes
+from csbsr.data.regular import check_regular
 
 EXPECTED = "a photograph in JPEG, PNG, TIFF, WebP, AVIF, JPEG 2000 or BMP format"
 #: What decoders raise on damaged files.
 DAMAGED = (OSError, SyntaxError, ValueError, IndexError, EOFError, KeyError, TypeError, struct.error, zlib.error)
-_SPECIAL = {
-    stat.S_IFIFO: "a pipe", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device", stat.S_IFSOCK: "a socket",
-    stat.S_IFDIR: "a folder",
-}  # fmt: skip
+
+
+_limit: contextvars.ContextVar[float] = contextvars.ContextVar("max_megapixels", default=MAX_MEGAPIXELS)
+_inside, _entering = [0], threading.Lock()
+_pillow: list[int | None] = []
+_SNIFFED = 64 << 20  # bytes; a larger file is read only if it begins as an image
+_BEGINNINGS = (b"\xff\xd8\xff", b"\x89PNG", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"RIFF", b"BM", b"\0\0\0\x0cjP",
+               b"\xff\x4f\xff\x51")  # fmt: skip
+
+
+@contextlib.contextmanager
+def at_most(megapixels: float) -> Iterator[None]:
+    """Images of up to so many megapixels are read inside, instead of `csbsr.data.limits.MAX_MEGAPIXELS`.
+
+    It holds for this thread.  Larger ones are refused by their head, before anything is decoded.
+    """
+    token = _limit.set(megapixels)
+    try:
+        yield
+    finally:
+        _limit.reset(token)
 
 
 @contextlib.contextmanager
 def any_size() -> Iterator[None]:
-    """Read images of any size inside: without Pillow's limit, a guard against files that unpack to very many pixels.
+    """Inside, Pillow opens images of any size: what may be read is told by `head_checked` instead.
 
-    For commands whose user names the files.  The limit is the process's, so threads outside are without it too.
+    Pillow's limit is the process's; it comes back when the last thread has left.
     """
-    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+    with _entering:
+        if not _inside[0]:
+            _pillow[:], Image.MAX_IMAGE_PIXELS = [Image.MAX_IMAGE_PIXELS], None
+        _inside[0] += 1
     try:
         yield
     finally:
-        Image.MAX_IMAGE_PIXELS = limit
-
-
-def check_regular(path: str | Path) -> None:
-    """Raise a DataError if a path is a pipe, a device, a socket or a folder, or a link to one; opens nothing.
-
-    What is missing passes: reading it says so.
-    """
-    try:
-        kind = stat.S_IFMT(os.stat(path).st_mode)
-    except (OSError, ValueError):
-        return
-    if kind in _SPECIAL:
-        raise DataError.about(path, _SPECIAL[kind], EXPECTED, "Name a file, or move this away.")
+        with _entering:
+            _inside[0] -= 1
+            if not _inside[0]:
+                Image.MAX_IMAGE_PIXELS = _pillow[0]
 
 
 def contents(path: str | Path) -> bytes:
     """All bytes of a file.
 
     Raises:
-        DataError: it is missing, empty, not readable, or no file.
+        DataError: it is missing, empty, not readable, no file, or larger than the memory.
     """
-    check_regular(path)
+    size = check_regular(path)
     try:
-        data = Path(path).read_bytes()
+        with open(path, "rb") as file:
+            if size > _SNIFFED:
+                _check_beginning(path, file.read(16), size)
+                file.seek(0)
+            data = file.read()
     except (OSError, ValueError) as error:
+        if isinstance(error, DataError):
+            raise
         reason = error.strerror if isinstance(error, OSError) else error
         raise DataError.about(
             path, f"no readable file ({reason})", EXPECTED, "Check the path and your rights to read it."
@@ -68,10 +86,19 @@ def contents(path: str | Path) -> bytes:
     return data
 
 
-def head_checked(path: str | Path, width: int, height: int) -> None:
-    """Raise a DataError if an image of this size is not to be decoded; called when its head is read."""
-    if Image.MAX_IMAGE_PIXELS is not None and width * height > 2 * Image.MAX_IMAGE_PIXELS:
-        raise too_large(path)
+def _check_beginning(path: str | Path, beginning: bytes, size: int) -> None:
+    if not beginning.startswith(_BEGINNINGS) and beginning[4:8] != b"ftyp":
+        raise DataError.about(path, f"{size / 1e6:.0f} MB that are no image", EXPECTED, "Convert it or remove it.")
+    check_memory(path, size)
+
+
+def head_checked(path: str | Path, width: int, height: int, channels: int = 3, item_bytes: int = 1) -> None:
+    """Raise a DataError if an image of this size is not to be decoded; called when its head is read.
+
+    It is compared with the limit of `at_most`, and with the memory that is free.
+    """
+    check_pixels(path, width, height, _limit.get())
+    check_memory(path, decoded_bytes(width, height, channels, item_bytes))
 
 
 def damaged(path: str | Path, reason: object) -> DataError:
@@ -84,13 +111,3 @@ def damaged(path: str | Path, reason: object) -> DataError:
 def unusual(path: str | Path, what: str, expected: str = "8 or 16 bits, grey or colour") -> DataError:
     """The error for an image of a kind that is not read."""
     return DataError.about(path, what, expected, "Convert it first, e.g. to PNG or an uncompressed TIFF.")
-
-
-def too_large(path: str | Path) -> DataError:
-    """The error for an image with more pixels than the limit of Pillow."""
-    return DataError.about(
-        path,
-        "more pixels than Pillow opens without being told to",
-        f"at most {2 * (Image.MAX_IMAGE_PIXELS or 0)} pixels",
-        "Cut the image into parts, or read it inside csbsr.data.reading.any_size().",
-    )

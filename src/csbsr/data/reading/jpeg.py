@@ -80,7 +80,7 @@ def read_jpeg(path: str | Path, data: bytes, grey: bool = False) -> np.ndarray:
         raise unusual(path, _FRAMES[marker])
     if bits != 8:
         raise unusual(path, f"a JPEG of {bits} bits", "a JPEG of 8 bits")
-    head_checked(path, width, height)
+    head_checked(path, width, height, 1 if grey else components)
     if components not in (1, 3):
         return _by_pillow(path, data, grey)
     space = "GRAY" if grey or components == 1 else "RGB"

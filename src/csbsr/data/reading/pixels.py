@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from csbsr.data.errors import DataError
-from csbsr.data.reading.files import DAMAGED, EXPECTED, contents, damaged, head_checked, too_large, unusual
+from csbsr.data.reading.files import DAMAGED, EXPECTED, any_size, contents, damaged, head_checked, unusual
 from csbsr.data.reading.formats import is_heif, named, unreadable
 from csbsr.data.reading.jpeg import is_jpeg, orientation_of, read_jpeg
 from csbsr.data.reading.tiff import Tiff, is_tiff, read_tiff
@@ -47,7 +47,11 @@ def decode(path: str | Path, grey: bool = False) -> Decoded:
         DataError: the file is missing, empty, damaged, or of a kind that is not read; says what it is and how to
             convert it.
     """
-    data = contents(path)
+    with any_size():
+        return _decoded(path, contents(path), grey)
+
+
+def _decoded(path: str | Path, data: bytes, grey: bool) -> Decoded:
     if is_jpeg(data):
         pixels = _oriented(read_jpeg(path, data, grey), orientation_of(data))
         return _simple(pixels, lossy=True)
@@ -74,7 +78,7 @@ def _simple(
 
 def _by_pillow(path: str | Path, data: bytes) -> Decoded:
     image = _open(path, data)
-    head_checked(path, *image.size)
+    head_checked(path, *image.size, len(image.getbands()), 2 if "16" in image.mode else 1)
     notes = _frames(image)
     try:
         if _sixteen_bit(image):
@@ -95,8 +99,6 @@ def _by_pillow(path: str | Path, data: bytes) -> Decoded:
         return _simple(pixels, alpha=alpha, lossy=lossy, labels=labels, notes=notes)
     except DataError:
         raise
-    except Image.DecompressionBombError as error:
-        raise too_large(path) from error
     except DAMAGED as error:
         raise damaged(path, error) from error
 
@@ -110,8 +112,6 @@ def _open(path: str | Path, data: bytes) -> Image.Image:
             way = f"It is {how}." if how else "Convert it to PNG or TIFF, or remove it."
             raise DataError.about(path, f"{what or 'a format'} that cannot be read", EXPECTED, way) from error
         raise DataError.about(path, "no image", EXPECTED, "Convert it or remove it.") from error
-    except Image.DecompressionBombError as error:
-        raise too_large(path) from error
     except DAMAGED as error:
         raise damaged(path, error) from error
 

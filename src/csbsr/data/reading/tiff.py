@@ -71,7 +71,8 @@ def _read(path: str | Path, data: bytes, pages: list[tifffile.TiffPage], count: 
     page = full[0]
     if not page.imagewidth or not page.imagelength:
         raise damaged(path, "a page without pixels")
-    head_checked(path, page.imagewidth, page.imagelength)
+    item_bytes = max(1, int(page.bitspersample) // 8)
+    head_checked(path, page.imagewidth, page.imagelength, max(1, int(page.samplesperpixel)), item_bytes)
     _check_whole(path, page, len(data))
     notes = []
     if len(full) > 1:

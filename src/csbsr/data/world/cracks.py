@@ -50,7 +50,7 @@ def draw_cracks(rng: Generator, ground: Ground, thinnest: float = 0.0) -> Cracks
         return _cracks(rng, style, _net(rng, size, width), size, width, thinnest)
     paths: list[Path] = []
     for _ in range(1 if rng.random() < 0.72 or style == "gap" else int(rng.integers(2, 4))):
-        points = _line(rng, ground)
+        points = _line(rng, ground, width)
         depth = 1 if style in ("open", "gap") else 2
         paths += _branching(rng, points, width, depth, style)
     return _cracks(rng, style, paths, size, width, thinnest)
@@ -60,15 +60,15 @@ def _cracks(rng: Generator, style: str, paths: list[Path], size: Size, width: fl
     covered = coverage(rng, paths, size)
     if thinnest <= NARROWEST:
         return Cracks(style, covered, covered, width)
-    narrow = [path for path in paths if np.median(path.widths) < WIDE and path.widths.min() < thinnest]
+    narrow = [path for path in paths if np.percentile(path.widths, 75) < WIDE and path.widths.min() < thinnest]
     wider = [Path(path.points, np.maximum(path.widths, thinnest)) for path in narrow]
     return Cracks(style, covered, np.maximum(covered, coverage(rng, wider, size)), width)
 
 
 def coverage(rng: Generator, paths: list[Path], size: Size) -> np.ndarray:
     """Fraction (H, W) float32 in [0, 1] of each pixel's area inside a crack; wide ones get edges that crumble."""
-    narrow = [path for path in paths if np.median(path.widths) < WIDE]
-    wide = [path for path in paths if np.median(path.widths) >= WIDE]
+    wide = [path for path in paths if np.percentile(path.widths, 75) >= WIDE]
+    narrow = [path for path in paths if np.percentile(path.widths, 75) < WIDE]
     covered = _strokes(narrow, size, SUPERSAMPLING)
     covered = cv2.resize(covered, size[::-1], interpolation=cv2.INTER_AREA).astype(np.float32) / np.float32(255)
     if wide:
@@ -76,16 +76,19 @@ def coverage(rng: Generator, paths: list[Path], size: Size) -> np.ndarray:
     return covered
 
 
-def _line(rng: Generator, ground: Ground) -> np.ndarray:
+def _line(rng: Generator, ground: Ground, width: float) -> np.ndarray:
     """Points (N, 2), 2 pixels apart, of a crack: along joints of a wall, along edges of a photograph, or free."""
     size = ground.relief.shape
     if ground.courses is not None and rng.random() < 0.62:
         return stairs(rng, size, ground.courses)[0]
     if ground.courses is None and ground.kind in ("photograph", "masonry") and rng.random() < 0.4:
         return _along_edges(rng, ground)
-    return _course(
-        rng, *starting_point(rng, size), length=rng.choice([rng.uniform(0.4, 1.2), rng.uniform(1.2, 2.2)]) * max(size)
-    )
+    across = rng.random() < (0.75 if width >= WIDE else 0.5)
+    length = (rng.uniform(1.2, 2.2) if across else rng.uniform(0.4, 1.2)) * max(size)
+    start, heading = starting_point(rng, size)
+    if not (0 < start[0] < size[1] and 0 < start[1] < size[0]):  # its tip lies outside
+        start = start - 3 * width * np.array([np.cos(heading), np.sin(heading)])
+    return _course(rng, start, heading, length, width)
 
 
 def _along_edges(rng: Generator, ground: Ground, coarse: int = 5) -> np.ndarray:
@@ -116,18 +119,20 @@ def _along_edges(rng: Generator, ground: Ground, coarse: int = 5) -> np.ndarray:
     return fine + np.stack([np.convolve(rng.normal(0, 0.8, len(at)), soft, "same") for _ in range(2)], 1)
 
 
-def _course(rng: Generator, start: np.ndarray, heading: float, length: float) -> np.ndarray:
+def _course(rng: Generator, start: np.ndarray, heading: float, length: float, width: float) -> np.ndarray:
     """Points (N, 2), 2 pixels apart, of a path that wanders about its direction, kinks and trembles.
 
-    The deviation from ``heading`` is a process that forgets itself over some 25 to 150 pixels.
+    The deviation from ``heading`` is a process that forgets itself over some 25 to 150 pixels.  A wide crack runs in
+    straighter pieces with sharper kinks between them.
     """
     step = 2.0
     count = max(4, int(length / step))
     memory = np.exp(-step / rng.uniform(25, 150))
     spread = rng.uniform(0.12, 0.55)
     pushes = rng.normal(0, spread * np.sqrt(1 - memory**2), count)
-    kinks = rng.random(count) < step / rng.uniform(20, 90)
-    pushes += kinks * rng.normal(0, rng.uniform(0.2, 0.9), count)
+    wide = width >= WIDE
+    kinks = rng.random(count) < step / (rng.uniform(10, 45) if wide else rng.uniform(20, 90))
+    pushes += kinks * rng.normal(0, rng.uniform(0.4, 1.0) if wide else rng.uniform(0.2, 0.9), count)
     bend = lfilter([1.0], [1.0, -memory], pushes)
     tremble = np.convolve(rng.normal(0, rng.uniform(0.2, 1.0), count), (0.25, 0.5, 0.25), "same")
     angle = heading + np.clip(bend, -1.5, 1.5) + tremble
@@ -145,8 +150,8 @@ def _branching(rng: Generator, points: np.ndarray, width: float, depth: int, sty
         at = int(rng.integers(count // 8, count - count // 8))
         away = rng.choice([-1, 1]) * rng.uniform(0.35, 1.2)
         here = np.arctan2(*(points[min(at + 4, count - 1)] - points[max(at - 4, 0)])[::-1])
-        branch = _course(rng, points[at], here + away, rng.uniform(0.15, 0.6) * count * 2.0)
         narrower = max(width * rng.uniform(0.25, 0.8), NARROWEST)
+        branch = _course(rng, points[at], here + away, rng.uniform(0.15, 0.6) * count * 2.0, narrower)
         paths += _branching(rng, branch, narrower, depth - 1, style)
     return paths
 
@@ -162,6 +167,8 @@ def _profile(rng: Generator, points: np.ndarray, width: float, style: str) -> Pa
     elif style in ("open", "gap") and rng.random() < 0.5:  # opens and closes again
         middle, reach = rng.uniform(0.2, 0.8), rng.uniform(0.2, 0.6)
         widths *= np.clip(1.4 * np.exp(-(((position - middle) / reach) ** 2)), 0.12, 1)
+    tip = rng.uniform(1.5, 6) * width / 2  # both ends run out
+    widths *= np.clip(np.minimum(np.arange(count), np.arange(count)[::-1]) / tip, 0.1, 1)
     at = np.arange(0, count - 1, 0.25 if width < 4 else 0.5)
     known = np.arange(count)
     fine = np.stack([np.interp(at, known, points[:, axis]) for axis in (0, 1)], 1)
@@ -202,7 +209,9 @@ def _crumbled(rng: Generator, paths: list[Path], size: Size) -> np.ndarray:
     width = float(np.median([np.median(path.widths) for path in paths]))
     rows, columns = canvas.shape
     x, y = np.meshgrid(np.arange(columns, dtype=np.float32), np.arange(rows, dtype=np.float32))
-    for cell, amount in ((rng.uniform(0.4, 1.6) * width, rng.uniform(0.06, 0.28) * width), (6, rng.uniform(0.2, 1.2))):
+    grain = rng.uniform(0.3, 2.2)
+    scales = ((rng.uniform(0.5, 1.6) * width, rng.uniform(0.08, 0.3) * width), (7, grain), (3, 0.5 * grain))
+    for cell, amount in scales:
         for axis in (x, y):
             noise: np.ndarray = rng.standard_normal((int(rows / COARSE / cell) + 4, int(columns / COARSE / cell) + 4))
             noise = cv2.resize(noise.astype(np.float32), (columns, rows), interpolation=cv2.INTER_LINEAR)

@@ -10,7 +10,7 @@ from csbsr.data.world.cracks import Cracks
 from csbsr.data.world.ground import Generator
 
 #: Brightness of the inside as a fraction of the surface's, lowest and highest, by style.
-INSIDE = {"hairline": (0.3, 0.92), "thin": (0.2, 0.9), "open": (0.05, 0.72), "gap": (0.02, 0.6), "net": (0.2, 0.9)}
+INSIDE = {"hairline": (0.3, 0.92), "thin": (0.2, 0.9), "open": (0.05, 0.72), "gap": (0.02, 0.72), "net": (0.2, 0.9)}
 
 
 def open_surface(rng: Generator, lit: np.ndarray, cracks: Cracks, light: tuple[float, float]) -> np.ndarray:

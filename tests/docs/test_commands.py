@@ -1,0 +1,104 @@
+"""Every command that the README and the docs show: composed as it stands, or listed here with why it is not run."""
+
+import itertools
+import shlex
+import sys
+from importlib import import_module
+from unittest import mock
+
+import hydra
+import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
+
+from csbsr.cli.config import check_words, config_folder
+from tests.cli.inprocess import exit_code
+from tests.docs import TEXTS, blocks
+
+#: Commands of the shell whose words are not looked at, by how they begin, and why no test runs them as they stand.
+NOT_RUN = {
+    "bash scripts/quickstart.sh": "installs and trains for a quarter of an hour",
+    "bash scripts/test.sh": "runs this test",
+    "git clone": "needs a host",
+    "python -m venv": "is the reader's environment",
+    ".": "is the reader's environment",
+    "export": "is the reader's environment",
+    "cd": "is the reader's environment",
+    "pip install": "needs a package index; tests/packaging builds the wheel and runs it",
+    "pre-commit install": "writes into the reader's repository",
+    "python -m pytest": "runs this test",
+    "python scripts/benchmark.py": "measures for minutes, some of it on a GPU",
+    "csbsr-train recipe=quick segmentor=my_net": "the network is the reader's: tests/docs/test_contributing.py",
+}
+#: Modules of the commands that Hydra composes.
+COMPOSED = {
+    "csbsr-train": "train", "csbsr-eval": "evaluate", "csbsr-degrade": "degrade", "csbsr-predict": "predict",
+    "csbsr-measure": "measure",
+}  # fmt: skip
+
+
+def statements(text):
+    """Commands of a block, each a list of words, comments left out."""
+    for line in text.replace("\\\n", " ").splitlines():
+        lexer = shlex.shlex(line, posix=True, punctuation_chars="&;")
+        lexer.whitespace_split, lexer.wordchars = True, lexer.wordchars + "$<>*?[]{}~"
+        for separator, words in itertools.groupby(lexer, lambda word: set(word) <= set("&;")):
+            if not separator:
+                yield list(words)
+
+
+COMMANDS = sorted({tuple(words) for path in TEXTS for block in blocks(path, "bash") for words in statements(block)})
+BEGINNINGS = [tuple(beginning.split()) for beginning in NOT_RUN]
+
+
+def not_run(words):
+    return any(words[: len(beginning)] == beginning for beginning in BEGINNINGS)
+
+
+def composed(module, words):
+    """The words and the name of the configuration with which a command starts Hydra."""
+    started = {}
+
+    def instead(config_name, **_):
+        return lambda task: lambda: started.update(name=config_name, words=sys.argv[1:])
+
+    with mock.patch.object(hydra, "main", instead):
+        code = exit_code(import_module(f"csbsr.cli.{module}").main, *words)
+    assert started, code
+    return started["name"], started["words"]
+
+
+def jobs(words):
+    """The jobs of a command line: one, or those of its sweep."""
+    parsed = OverridesParser.create().parse_overrides(words)
+    return itertools.product(
+        *(
+            [f"{word.get_key_element()}={value}" for value in word.sweep_string_iterator()]
+            if word.is_sweep_override()
+            else [word.input_line]
+            for word in parsed
+        )
+    )
+
+
+@pytest.mark.parametrize("words", [words for words in COMMANDS if not not_run(words)], ids=shlex.join)
+def test_it_is_understood(words, tmp_path, monkeypatch):
+    command, *arguments = words
+    monkeypatch.chdir(tmp_path)
+    if command == "csbsr-report":  # evaluations that are not there are the only thing wrong with it
+        assert str(exit_code(import_module("csbsr.cli.report").main, *arguments)).startswith("error: ")
+        return
+    assert command in COMPOSED, f"{shlex.join(words)}: name it in NOT_RUN with the reason, or compose it"
+    if command == "csbsr-train":  # the words of the checkpoint's run come first: tests/cli/test_train.py
+        arguments = [word for word in arguments if not word.startswith("ckpt=")]
+    name, arguments = composed(COMPOSED[command], arguments)
+    for job in jobs([word for word in arguments if not word.startswith("-")]):
+        with hydra.initialize_config_dir(str(config_folder()), version_base="1.3"):
+            check_words(job, name)
+            hydra.compose(name, overrides=list(job))
+
+
+def test_what_is_not_run_is_still_shown():
+    for beginning in BEGINNINGS:
+        assert any(words[: len(beginning)] == beginning for words in COMMANDS), (
+            f"{beginning}: no text shows it any more"
+        )
