@@ -166,6 +166,11 @@ def test_a_bottleneck_adds_its_input_where_it_can():
         assert InvertedBottleneck(4, 6, 5, 2, 3).eval()(x).shape == (1, 6, 3, 3)
 
 
+def test_the_nearest_kernel_of_a_gaussian_is_itself(network):
+    kernel = anisotropic_gaussian_kernel(2.0, 1.0, 40.0).float()
+    torch.testing.assert_close(network.nearest_kernel(kernel), kernel, atol=1e-4, rtol=0)
+
+
 def test_the_kernel_is_the_gaussian_of_the_estimated_shape(network):
     with torch.no_grad():
         appearance = network.appearance(lr())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -107,11 +107,12 @@ class LiteNetwork(nn.Module):
             self.reconstruct = nn.Sequential(
                 conv3(channels, channels), nn.ReLU(inplace=True), conv3(channels, 3 * scale**2)
             )
-            nn.init.zeros_(self.reconstruct[-1].weight)
-            nn.init.zeros_(self.reconstruct[-1].bias)
+            last = cast(nn.Conv2d, self.reconstruct[-1])
+            nn.init.zeros_(last.weight)
+            nn.init.zeros_(cast(Tensor, last.bias))
         self.skip = ModulatedBlock(channels, condition) if kernel_skip else None
         self.segment = nn.Sequential(conv3(channels, 32), nn.ReLU(inplace=True), conv3(32, scale**2))
-        nn.init.constant_(self.segment[-1].bias, _RARE)
+        nn.init.constant_(cast(Tensor, self.segment[-1].bias), _RARE)
         if pretrained is not None:
             from safetensors.torch import load_file
 
@@ -128,6 +129,10 @@ class LiteNetwork(nn.Module):
         mean = lr.mean((2, 3), keepdim=True)
         deviation = ((lr - mean).square().mean((1, 2, 3), keepdim=True) + _EPSILON).sqrt()
         return Appearance(mean, deviation, self.estimator((lr - mean) / deviation) if self.blind else None)
+
+    def nearest_kernel(self, kernel: Tensor) -> Tensor:
+        """The kernel of this network's family, a Gaussian, of the shape of any ``kernel`` (B, 1, k, k)."""
+        return kernel_of_shape(shape_of_kernel(kernel), self.kernel_size)
 
     def forward(
         self, lr: Tensor, kernel: Tensor | None = None, segment: bool = True, appearance: Appearance | None = None
@@ -153,7 +158,7 @@ class LiteNetwork(nn.Module):
             kernel = kernel_of_shape(shape, self.kernel_size) if kernel is None else kernel
             used = shape.detach() if self.supervised else shape
             length = torch.linalg.vector_norm(used[:, 1:], dim=1, keepdim=True)
-            condition = self.condition(0.5 * torch.cat((used, length), 1).to(self.condition[0].weight.dtype))
+            condition = self.condition(0.5 * torch.cat((used, length), 1).to(self.stem.weight.dtype))
             errors = self.redegradation(x, kernel.detach() if self.supervised else kernel)
             t = self.stem(torch.cat((x, errors), 1).contiguous(memory_format=torch.channels_last))
         else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -63,7 +63,7 @@ class ConvNorm(nn.Sequential):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, inputs, h, w) to (B, outputs, h/stride, w/stride)."""
-        y: Tensor = self[2](convolved(x, self[0], self[1]))
+        y: Tensor = self[2](convolved(x, cast(nn.Conv2d, self[0]), cast(nn.BatchNorm2d, self[1])))
         return y
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -106,7 +107,7 @@ class ConvNormReLU(nn.Sequential):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, inputs, h, w) to (B, outputs, h/stride, w/stride)."""
-        y: Tensor = self[2](convolved(x, self[0], self[1]))
+        y: Tensor = self[2](convolved(x, cast(nn.Conv2d, self[0]), cast(nn.BatchNorm2d, self[1])))
         return y
 
 
@@ -142,7 +143,8 @@ class Context(nn.Module):
         first, *maps = self.encoder(doubled.contiguous(memory_format=torch.channels_last))
         levels = [x + self.enter(first)]
         for down, join, norm, mix, seen in zip(self.down, self.join, self.norm, self.mix, maps, strict=True):
-            levels.append(mix(F.relu_(_joined(levels[-1], down, seen, join, norm))))
+            layers = cast(nn.Conv2d, down), cast(nn.Conv2d, join), cast(nn.BatchNorm2d, norm)
+            levels.append(mix(F.relu_(_joined(levels[-1], seen, *layers))))
         y = levels.pop()
         for lateral, up in zip(reversed(self.lateral), reversed(self.up), strict=True):
             large = F.interpolate(lateral(y), scale_factor=2, mode="bilinear", align_corners=False)
@@ -150,7 +152,7 @@ class Context(nn.Module):
         return y
 
 
-def _joined(x: Tensor, down: nn.Conv2d, seen: Tensor, join: nn.Conv2d, norm: nn.BatchNorm2d) -> Tensor:
+def _joined(x: Tensor, seen: Tensor, down: nn.Conv2d, join: nn.Conv2d, norm: nn.BatchNorm2d) -> Tensor:
     """``norm(down(x) + join(seen))``."""
     if norm.training:
         return norm(down(x) + join(seen))

@@ -8,6 +8,7 @@ them.  The averages run over the photograph, so they can be gathered strip by st
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -42,13 +43,14 @@ class Autocorrelation(nn.Module):
         filters[0, 0, 1:4, 1:4] = torch.tensor([[0.0, 1, 0], [1, -4, 1], [0, 1, 0]])
         filters[1, 0] = -1 / 25
         filters[1, 0, 2, 2] += 1
+        self.filters: Tensor
         self.register_buffer("filters", filters, persistent=False)
         self.perceptron = nn.Sequential(
             nn.Linear(len(filters) * (len(LAGS) + 2), hidden), nn.SiLU(),
             nn.Linear(hidden, hidden // 2), nn.SiLU(),
             nn.Linear(hidden // 2, 3),
         )  # fmt: skip
-        last = self.perceptron[-1]
+        last = cast(nn.Linear, self.perceptron[-1])
         nn.init.zeros_(last.bias)
         with torch.no_grad():
             last.weight.mul_(0.1)
@@ -105,7 +107,7 @@ class Autocorrelation(nn.Module):
             2,
         )
         with torch.autocast(features.device.type, enabled=False):
-            mean, p, q = self.perceptron(features.flatten(1).to(self.perceptron[0].weight.dtype)).unbind(1)
+            mean, p, q = self.perceptron(features.flatten(1).to(self.filters.dtype)).unbind(1)
         return torch.stack((F.softplus(mean + 1.5) + 0.2, p, q), 1)
 
     def shape_of_strips(self, strips: Iterable[tuple[Tensor, int]]) -> Tensor:
