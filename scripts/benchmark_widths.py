@@ -20,11 +20,17 @@ def main() -> None:
     profiles = kinds.add_parser("profiles", help="measured profiles")
     profiles.add_argument("folder", type=Path, help="with <structure>/<name>.csv")
     profiles.add_argument("--full", action="store_true", help="try all combinations of constants, not one at a time")
+    for kind, meaning in (("drawn", "lines in the photograph"), ("degraded", "lines blurred and scaled down by 4")):
+        kinds.add_parser(kind, help=meaning).add_argument("--seeds", type=int, default=4, help="scenes of each kind")
     arguments = parser.parse_args()
     if arguments.kind == "profiles":
         import widths_profiles
 
         text = widths_profiles.table(widths_profiles.read(arguments.folder), arguments.full)
+    else:
+        import widths_drawn
+
+        text = widths_drawn.table(getattr(widths_drawn, arguments.kind)(arguments.seeds))
     sys.stdout.write(text + "\n")
 
 

@@ -41,7 +41,9 @@ def build(spec: Any, trusted: Sequence[str] = TRUSTED) -> Any:
 
 
 def _resolve(name: str, trusted: Sequence[str]) -> Any:
-    if not isinstance(name, str) or not _inside(name, trusted):
+    if not isinstance(name, str):
+        raise ValueError(f"_target_: expected the name of a class, got {name!r}")
+    if not _inside(name, trusted):
         raise ValueError(
             f"_target_ {name!r} lies outside the trusted packages ({', '.join(trusted)}); "
             f"if you trust where this description comes from, say trusted=[{','.join([*trusted, name.split('.')[0]])}]"

@@ -80,7 +80,7 @@ def keep_as(path: Path, other: Path) -> None:
     """Let the file at ``path``, if there is one, be found at ``other`` in the same folder too, without copying it."""
     link = partial_name(other)
     link.unlink(missing_ok=True)
-    if not path.exists():
+    if not path.exists() or (other.exists() and path.samefile(other)):
         return
     try:
         os.link(path, link)

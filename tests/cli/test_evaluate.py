@@ -41,6 +41,18 @@ def test_files(evaluated):
     assert one.threshold == 0.4  # from the checkpoint
 
 
+def test_cracks_are_measured_and_compared_with_those_of_the_masks(evaluated):
+    values = json.loads((evaluated / "metrics.json").read_text())
+    assert {"width_bias", "width_mae", "width_error_90", "length_found", "length_false"} <= set(values)
+    with (evaluated / "per_image.csv").open() as file:
+        shares = [float(row["length_found"]) for row in csv.DictReader(file) if row["length_found"]]
+    assert shares  # some of the images have a crack
+    assert min(shares) <= values["length_found"] <= max(shares)
+    page = (evaluated / "report.html").read_text()
+    assert "crack length found" in page
+    assert "nine tenths of the found length" in page
+
+
 def test_the_run_card_says_how_to_repeat_it(evaluated):
     card = json.loads((evaluated / "run_card.json").read_text())
     words = shlex.split(card["command"])

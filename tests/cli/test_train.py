@@ -42,7 +42,9 @@ def six_steps(tmp_path_factory):
 
 
 def test_a_run_folder_holds_what_the_readme_says(six_steps):
-    assert {path.name for path in (six_steps / "checkpoints").iterdir()} == {"last.ckpt", "best.ckpt"}
+    assert {path.name for path in (six_steps / "checkpoints").iterdir()} == {
+        "last.ckpt", "previous.ckpt", "best.ckpt",
+    }  # fmt: skip
     assert sorted(path.name for path in (six_steps / "panels").iterdir()) == [
         "step_0000002.png", "step_0000004.png", "step_0000006.png",
     ]  # fmt: skip

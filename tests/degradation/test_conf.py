@@ -8,7 +8,6 @@ import torch
 from omegaconf import OmegaConf
 
 from csbsr.build import build
-from csbsr.degradation import Camera
 
 CONF = Path(__file__).parents[2] / "conf"
 NAMES = sorted(path.stem for path in (CONF / "degradation").glob("*.yaml"))
@@ -33,10 +32,12 @@ def test_builds_draws_and_degrades(name):
     assert lr.shape == (3, 3, 16, 16)
     assert kernel.shape == (3, 1, 21, 21)
     torch.testing.assert_close(kernel.sum((1, 2, 3)), torch.ones(3))
-    if isinstance(degradation, Camera):
-        assert degradation.padding == "reflect"
-    else:
-        assert degradation.padding == "zeros"
+    assert degradation.padding == "reflect"
+
+
+@pytest.mark.parametrize("path", sorted((CONF / "experiment").glob("*.yaml")), ids=lambda path: path.stem)
+def test_published_rows_keep_their_padding(path):
+    assert OmegaConf.load(path).degradation.padding == "zeros"
 
 
 def test_what_each_camera_has():

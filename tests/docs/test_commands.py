@@ -26,6 +26,8 @@ NOT_RUN = {
     "pip install": "needs a package index; tests/packaging builds the wheel and runs it",
     "pre-commit install": "writes into the reader's repository",
     "python -m pytest": "runs this test",
+    "ruff": "scripts/test.sh runs it before the tests",
+    "mypy": "scripts/test.sh runs it before the tests",
     "python scripts/benchmark.py": "measures for minutes, some of it on a GPU",
     "csbsr-train recipe=quick segmentor=my_net": "the network is the reader's: tests/docs/test_contributing.py",
 }

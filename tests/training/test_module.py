@@ -7,8 +7,9 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.strategies import DDPStrategy
 
-from csbsr.training.callbacks import PhaseControl, SaveLast
+from csbsr.training.callbacks import PhaseControl
 from csbsr.training.module import NonFiniteLoss
+from csbsr.training.saving import SaveLast
 from tests.training.tiny import TinyData, tiny_module
 
 QUIET = {

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Mapping
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +16,15 @@ from pytorch_lightning.callbacks import Callback
 from rich.console import Console
 from rich.table import Table
 
+from csbsr.build import build
 from csbsr.cli import build as make
+from csbsr.cli.command import now, plain, reports_errors, require, run_folder
 from csbsr.cli.config import literal_paths, run, show_version, unquoted, value_of
 from csbsr.cli.replay import check_sizes
-from csbsr.joint import build
+from csbsr.joint import describe
+from csbsr.measure import comparison
 from csbsr.pages.panel import panel
+from csbsr.plain import kind_of
 from csbsr.report.files import write_evaluation
 from csbsr.report.page import PICTURES, number
 from csbsr.report.pictures import ImagePictures
@@ -29,21 +32,23 @@ from csbsr.report.runcard import run_card
 from csbsr.training.callbacks import Progress, row_of
 from csbsr.training.loggers import log_final
 from csbsr.training.module import CrackModule
+from csbsr.training.widths import WidthErrors
 from csbsr.weights import load
 from csbsr.weights.stored import stored_settings
 from csbsr.words import printable
 
 log = logging.getLogger("csbsr")
+PUBLISHED = "degradation.padding=zeros"  # weights that come without a configuration are the authors'
 
 
 def main() -> None:
     """Entry point of ``csbsr-eval``."""
     arguments = sys.argv[1:]
     show_version(arguments)
-    run(evaluate, "eval", loosened(literal_paths(arguments)))
+    run(evaluate, "eval", allow_single_settings(literal_paths(arguments)))
 
 
-def loosened(arguments: list[str]) -> list[str]:
+def allow_single_settings(arguments: list[str]) -> list[str]:
     """Let ``data.root=…`` stand alone: without ``data=…`` it changes the data of the checkpoint."""
     words = []
     for word in arguments:
@@ -54,19 +59,18 @@ def loosened(arguments: list[str]) -> list[str]:
     return words
 
 
-@make.friendly
+@reports_errors
 def evaluate(config: DictConfig) -> None:
     """Rebuild the network, run it over the test images, write the results."""
-    if not config.ckpt:
-        raise ValueError("ckpt: expected a checkpoint of csbsr-train or released weights: csbsr-eval ckpt=<path>")
+    require(config, {"ckpt": "a checkpoint of csbsr-train or released weights"}, "csbsr-eval ckpt=<path>")
     network = load(config.ckpt, scale=config.scale, trusted=tuple(config.trusted))
     trained = network.card
     merged = with_data_of(config, trained, network.scale)
     data = make.build_data(merged)
-    folder = make.run_folder()
-    metrics = build({**make.plain(config.metrics), "threshold": trained.get("recommended_threshold")})
+    folder = run_folder()
+    metrics = build({**plain(config.metrics), "threshold": trained.get("recommended_threshold")})
     module = CrackModule(network, metrics=metrics, seed=config.seed)
-    log.info("system   %s", make.describe(network))
+    log.info("system   %s", describe(network))
     log.info("weights  %s", config.ckpt)
     data.setup("test")
     log.info("data     %d test images", len(data.test))
@@ -75,13 +79,20 @@ def evaluate(config: DictConfig) -> None:
     card = card_of(config, merged, data, trained)
     loggers = make.instances(config.get("logger"))
     images = ImageFiles(folder, config.panels)
-    trainer = make.build_trainer(config, [Progress(), images], loggers)
+    widths = WidthErrors(trained.get("recommended_threshold"))
+    trainer = make.build_trainer(config, [Progress(), images, widths], loggers)
     for logger in loggers:
         logger.log_hyperparams(card)
     trainer.test(module, datamodule=data, verbose=False)
     if trainer.is_global_zero:
-        values, definitions = metrics.compute(), metrics.definitions()
-        write_evaluation(folder, values, definitions, metrics.rows(), metrics.curves(), card)
+        values, definitions, rows = metrics.compute(), metrics.definitions(), metrics.rows()
+        if widths.found:
+            values, definitions = (
+                values | comparison.summary(widths.found.values()),
+                definitions | comparison.DEFINITIONS,
+            )
+            rows = comparison.rows_with(rows, widths.found)
+        write_evaluation(folder, values, definitions, rows, metrics.curves(), card)
         table = [[key, number(key, value), definitions[key]] for key, value in values.items()]
         show(table)
         log_final(loggers, "test", table, images.first)
@@ -95,8 +106,8 @@ def card_of(
     """The run card of this evaluation; ``trained`` is what the checkpoint tells of itself."""
     chosen = HydraConfig.get().runtime.choices
     names = {key: chosen.get(key) or trained.get("choices", {}).get(key) for key in ("data", "degradation")}
-    settings = {key: make.plain(value) for key, value in config.items() if key not in names}
-    settings |= {key: make.plain(merged[key]) for key in names}
+    settings = {key: plain(value) for key, value in config.items() if key not in names}
+    settings |= {key: plain(merged[key]) for key in names}
     return run_card(
         "csbsr-eval",
         unquoted(HydraConfig.get().overrides.task),
@@ -109,7 +120,7 @@ def card_of(
         {key: value for key, value in trained.items() if key not in ("network", "config")},
         scale=merged.scale,
         recommended_threshold=trained.get("recommended_threshold"),
-        date=datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
+        date=now(),
     )  # fmt: skip
 
 
@@ -118,7 +129,7 @@ def with_data_of(config: DictConfig, card: dict[str, Any], scale: int) -> DictCo
     if "config" in card:
         stored = OmegaConf.create(settings_of(config, card["config"]))
     else:
-        stored = compose("train", overrides=[f"scale={scale}"])
+        stored = compose("train", overrides=[f"scale={scale}", PUBLISHED])
     OmegaConf.set_struct(stored, False)
     for key in ("data", "degradation"):
         asked = config.get(key)
@@ -140,9 +151,11 @@ def settings_of(config: DictConfig, stored: Mapping[str, Any]) -> dict[str, Any]
     settings, used = dict(stored), []
     for key in ("data", "degradation"):
         asked, known = config.get(key) or {}, settings.get(key)
-        if "_target_" in asked or not isinstance(known, Mapping):
+        if "_target_" in asked:
             settings.pop(key, None)
             continue
+        if not isinstance(known, Mapping):
+            raise ValueError(f"{name}: config.{key}: expected a mapping, got {kind_of(known)}; choose {key}=<option>")
         settings[key] = {entry: value for entry, value in known.items() if entry not in asked}
         used.append(key)
     settings = stored_settings(settings, tuple(used), name)

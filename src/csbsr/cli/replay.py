@@ -76,7 +76,7 @@ _PATHS = (
 )  # fmt: skip
 _NEVER = ("data.origin",)  # a sentence for an error
 _MOST_PIXELS = 2e8  # of a training batch
-_WORD = re.compile(r"[\w.+{} \-]{0,64}")
+_WORD = re.compile(r"[\w.+{} #\-]{0,64}")
 _KEY = re.compile(r"[A-Za-z]\w*(\.[A-Za-z0-9]\w*)*")
 
 

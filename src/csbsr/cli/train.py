@@ -4,28 +4,44 @@ from __future__ import annotations
 
 import json
 import logging
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 
 import hydra
 import torch
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from omegaconf import DictConfig
 from pytorch_lightning.utilities import rank_zero_only
 
 from csbsr.build import TRUSTED, build
 from csbsr.cli import build as make
+from csbsr.cli.command import plain, reports_errors, run_folder
 from csbsr.cli.config import literal_paths, merged, quoted, run, show_version, value_of, without
+from csbsr.cli.folders import claimed, claims
 from csbsr.cli.replay import check_stored
-from csbsr.cli.sweep import left_behind
+from csbsr.cli.sweep import forwarding, holds_run, left_behind
+from csbsr.errors import NonFiniteLoss
+from csbsr.files import remove_partial, write_text
+from csbsr.joint import JointSystem, describe
+from csbsr.metrics.definitions import definitions
 from csbsr.report.page import number
-from csbsr.training.loggers import log_final
+from csbsr.training import slurm
+from csbsr.training.loggers import ContinuedCSVLogger, log_final
 from csbsr.training.module import CrackModule
+from csbsr.training.resuming import LAST, PREVIOUS, ResumePoint, read_sound
+from csbsr.training.stops import Stopped, Stops, StopTraining
 from csbsr.weights import load, read_checkpoint
 from csbsr.weights.checkpoint import card, check_goes_on, network_weights
 from csbsr.words import printable
 
 log = logging.getLogger("csbsr")
+
+#: Words about where a run stands and whether it goes on: with ``ckpt=`` the folder of the checkpoint says both.
+PLACE = ("ckpt", "output", "resume", "cluster")
 
 
 def main() -> None:
@@ -36,7 +52,9 @@ def main() -> None:
         arguments = continued(literal_paths(arguments))
     except (ValueError, FileNotFoundError) as error:
         raise SystemExit(f"error: {error}") from None
-    run(train, "train", arguments)
+    sweep = any(word in ("-m", "--multirun") for word in arguments)
+    with claims(), forwarding() if sweep else nullcontext():
+        run(train, "train", arguments, stopped="nothing was being trained")
 
 
 def continued(arguments: list[str]) -> list[str]:
@@ -45,14 +63,14 @@ def continued(arguments: list[str]) -> list[str]:
     if ckpt in (None, "null", ""):
         return arguments
     path = newest_checkpoint() if ckpt == "last" else Path(ckpt)
-    checkpoint = read_checkpoint(path)
+    path, checkpoint = read_sound(path, lambda text: print(text, file=sys.stderr))  # nothing is logged yet
     described = card(checkpoint)
     if "overrides" not in described:
         raise ValueError(
             f"ckpt: {printable(path)} was not written by csbsr-train; to start from its weights use "
             f"init={printable(path)}"
         )
-    given, stored = without(arguments, "ckpt"), without(described["overrides"], "ckpt", "output")
+    given, stored = without(arguments, "ckpt"), without(described["overrides"], *PLACE)
     replayed = merged(stored, given)[: -len(given) or None]
     check_goes_on(checkpoint, f"ckpt: {printable(path)}")
     check_stored(replayed, given, path)
@@ -65,33 +83,54 @@ def continued(arguments: list[str]) -> list[str]:
 
 def newest_checkpoint(root: Path = Path("runs")) -> Path:
     """The ``last.ckpt`` written last under ``root``."""
-    found = sorted(root.glob("**/checkpoints/last.ckpt"), key=lambda path: path.stat().st_mtime)
+    found = [path for name in (LAST, PREVIOUS) for path in root.glob(f"**/checkpoints/{name}")]
     if not found:
-        raise FileNotFoundError(f"ckpt=last: no checkpoints/last.ckpt under {root.absolute()}; name a checkpoint")
-    return found[-1]
+        raise FileNotFoundError(f"ckpt=last: no checkpoints/{LAST} under {root.absolute()}; name a checkpoint")
+    return max(found, key=lambda path: path.stat().st_mtime).with_name(LAST)
 
 
-@make.friendly
-def train(config: DictConfig) -> None:
-    """Compose the objects and fit."""
-    folder = make.run_folder()
-    earlier, done = left_behind(config, folder)
-    if earlier is not None and done >= config.trainer.max_steps:
-        log.info("skipped  %s has all its %d steps", folder, done)
-        return
+@reports_errors
+def train(config: DictConfig) -> float | None:
+    """Compose the objects and fit; the value of ``objective``, if one is asked for."""
+    folder = run_folder()
+    with Stops() as stops, ExitStack() as stack:
+        if HydraConfig.get().mode is RunMode.MULTIRUN:
+            stack.enter_context(claimed(folder))
+        try:
+            return fitted(config, folder, stops)
+        except Stopped as stop:
+            code = farewell(stop, folder)
+            stops.tell_others(stop.signal)
+            raise SystemExit(code) from None
+
+
+def fitted(config: DictConfig, folder: Path, stops: Stops) -> float | None:
+    """Train in ``folder``."""
+    check_objective(config)
+    earlier, point = left_behind(config, folder)
+    if earlier is not None and is_complete(point, config):
+        log.info("skipped  %s has all its %d steps", folder, point.step)
+        return objective(config.objective, point.validation)
     config.ckpt = config.ckpt or earlier
-    last = folder / "checkpoints" / "last.ckpt"
-    if not config.ckpt and last.is_file():
-        raise ValueError(f"output: {folder} holds a run; continue it with ckpt={last}, or choose another folder")
+    if not config.ckpt and holds_run(folder):
+        raise ValueError(
+            f"output: {folder} holds a run; continue it with ckpt={folder / 'checkpoints' / LAST}, "
+            "or choose another folder"
+        )
     network, spec = make.build_network(config)
+    if config.ckpt:
+        point = point_of(network, config.ckpt)
+        if is_complete(point, config):
+            log.info(
+                "nothing to do: %s already has %d steps and %d are asked for; raise steps= to train on",
+                config.ckpt, point.step, config.trainer.max_steps,
+            )  # fmt: skip
+            return objective(config.objective, point.validation)
     data = make.build_data(config)
     data.setup("fit")
-    start = 0
-    if config.ckpt:
-        start = start_of(network, config.ckpt)
-    elif config.init:
+    if config.init and not config.ckpt:
         start_from(network, config.init, tuple(config.trusted))
-    phases = build(make.plain(config.phases))
+    phases = build(plain(config.phases))
     phases.check(network, from_scratch=not (config.init or config.ckpt))
     introduce(config, network, data, folder)
     if config.channels_last:
@@ -100,8 +139,8 @@ def train(config: DictConfig) -> None:
         make.compile_parts(network)
     module = CrackModule(
         network,
-        metrics=build(make.plain(config.metrics)),
-        loss=build(make.plain(config.loss)),
+        metrics=build(plain(config.metrics)),
+        loss=build(plain(config.loss)),
         phases=phases,
         optimizer=hydra.utils.instantiate(config.optimizer),
         scheduler=hydra.utils.instantiate(config.scheduler),
@@ -109,23 +148,91 @@ def train(config: DictConfig) -> None:
         card=make.make_card(config, spec, data),
     )
     loggers = make.instances(config.logger)
-    trainer = make.build_trainer(config, make.instances(config.callbacks), loggers)
+    callbacks = [*make.instances(config.callbacks), StopTraining(stops)]
+    trainer = make.build_trainer(config, callbacks, loggers)
     if trainer.is_global_zero:
-        (folder / "split.json").write_text(json.dumps(data.split_record(), indent=1, ensure_ascii=False))
+        for place in (folder, folder / "checkpoints", folder / "panels"):
+            remove_partial(place)
+        write_text(folder / "split.json", json.dumps(data.split_record(), indent=1, ensure_ascii=False))
     for logger in loggers:
-        logger.first_step = start
-        logger.log_hyperparams(make.plain(config))
-    trainer.fit(module, datamodule=data, ckpt_path=config.ckpt, weights_only=True)
+        if isinstance(logger, ContinuedCSVLogger):
+            logger.go_on_from(point)
+        logger.log_hyperparams(plain(config))
+    try:
+        trainer.fit(module, datamodule=data, ckpt_path=config.ckpt, weights_only=True)
+    except (Stopped, NonFiniteLoss):
+        raise
+    except Exception:
+        if holds_run(folder):
+            rank_zero_only(log.info)("%s", how_to_go_on(folder))
+        raise
+    values = {key: float(value) for key, value in trainer.callback_metrics.items() if key.startswith("val/")}
     if trainer.is_global_zero:
-        last = {key: float(value) for key, value in trainer.callback_metrics.items() if key.startswith("val/")}
-        meanings = module.metrics.definitions() if last else {}
-        named = ((key.removeprefix("val/"), value) for key, value in last.items())
+        meanings = module.metrics.definitions() if values else {}
+        named = ((key.removeprefix("val/"), value) for key, value in values.items())
         log_final(loggers, "val", [[key, number(key, value), meanings.get(key, "")] for key, value in named])
     rank_zero_only(log.info)("done: %s", folder / "checkpoints")
+    return objective(config.objective, values or point.validation)
 
 
-def start_of(network: torch.nn.Module, ckpt: str) -> int:
-    """The number of updates that a checkpoint has behind it, once it is sure to fit ``network``."""
+def is_complete(point: ResumePoint, config: DictConfig) -> bool:
+    """Whether a run that has come to ``point`` has nothing left to do."""
+    return 0 <= config.trainer.max_steps <= point.step and not point.unvalidated
+
+
+def how_to_go_on(folder: Path) -> str:
+    """The line that says how a run, or the sweep that it belongs to, is continued."""
+    settings = HydraConfig.get()
+    if settings.mode is RunMode.MULTIRUN:
+        return f"go on with the same words and output={shlex.quote(settings.sweep.dir)}"
+    return f"go on with  csbsr-train ckpt={shlex.quote(str(folder / 'checkpoints' / LAST))}"
+
+
+def farewell(stop: Stopped, folder: Path) -> int:
+    """Say how a stopped run goes on, or put the job back into Slurm's queue; what to exit with."""
+    if getattr(rank_zero_only, "rank", 0):  # the first process's code counts, and Lightning kills it if another fails
+        return 0
+    if not holds_run(folder):
+        log.info("%s before the first step; nothing to save", stop)
+        return stop.exit_code
+    job = slurm.job() if stop.signal == slurm.REQUEUE_SIGNAL else None
+    if job is not None:
+        trouble = slurm.requeue(job)
+        if trouble is None:
+            log.info("%s; saved, and job %s is in the queue again", stop, job)
+            return 0
+        log.warning("job %s could not be put into the queue again: %s", job, trouble)
+    log.info("%s; saved; %s", stop, how_to_go_on(folder))
+    return stop.exit_code
+
+
+def check_objective(config: DictConfig) -> None:
+    """Raise ValueError unless ``objective`` is a metric, or null."""
+    name, percentiles = config.objective, config.metrics.get("percentiles") or (95, 50)
+    known = [key for key in definitions(percentiles) if not key.endswith("threshold")]
+    if name is not None and name not in known:
+        raise ValueError(f"objective: expected one of {', '.join(known)}, got {name!r}")
+
+
+def objective(name: str | None, values: Mapping[str, float]) -> float | None:
+    """The metric that a sweep asks for, of the last validation.
+
+    Raises:
+        ValueError: the validation did not compute it, or there was none.
+    """
+    if name is None:
+        return None
+    if f"val/{name}" not in values:
+        found = ", ".join(key.removeprefix("val/") for key in values)
+        raise ValueError(
+            f"objective: expected {name} among the metrics of the last validation, got {found or 'no validation'}; "
+            "choose metrics= or trainer.val_check_interval so that it is computed"
+        )
+    return values[f"val/{name}"]
+
+
+def point_of(network: JointSystem, ckpt: str) -> ResumePoint:
+    """The point at which a checkpoint was written, once it is sure to fit ``network``."""
     checkpoint = read_checkpoint(ckpt)
     check_goes_on(checkpoint, f"ckpt: {printable(ckpt)}")
     scale = card(checkpoint)["scale"]
@@ -134,10 +241,10 @@ def start_of(network: torch.nn.Module, ckpt: str) -> int:
             f"ckpt: {ckpt} was trained for scale {scale}, but scale {network.scale} was asked for; leave scale= out"
         )
     check_fit(network, network_weights(checkpoint), f"ckpt: {ckpt}")
-    return checkpoint["global_step"]
+    return ResumePoint.of(checkpoint)
 
 
-def start_from(network: torch.nn.Module, init: str, trusted: Sequence[str] = TRUSTED) -> None:
+def start_from(network: JointSystem, init: str, trusted: Sequence[str] = TRUSTED) -> None:
     """Copy the weights of another checkpoint; only BlurSkip may be missing there."""
     source = load(init, scale=network.scale, trusted=trusted).state_dict()
     check_fit(network, source, f"init: {init}", optional="segmentor.blur_skip.")
@@ -145,7 +252,7 @@ def start_from(network: torch.nn.Module, init: str, trusted: Sequence[str] = TRU
 
 
 def check_fit(
-    network: torch.nn.Module, weights: Mapping[str, torch.Tensor], origin: str, optional: str | tuple[()] = ()
+    network: JointSystem, weights: Mapping[str, torch.Tensor], origin: str, optional: str | tuple[()] = ()
 ) -> None:
     """Raise ValueError unless ``weights`` fill ``network``; what starts with ``optional`` may be missing."""
     target = network.state_dict()
@@ -158,10 +265,10 @@ def check_fit(
         )
 
 
-def introduce(config: DictConfig, network: torch.nn.Module, data: object, folder: Path) -> None:
+def introduce(config: DictConfig, network: JointSystem, data: object, folder: Path) -> None:
     """The first lines of a run: which system, recipe and data, and where it writes."""
-    choices, beta = make.HydraConfig.get().runtime.choices, config.loss.get("beta")  # DSRL's loss has no beta
-    log.info("system   %s", make.describe(network))
+    choices, beta = HydraConfig.get().runtime.choices, config.loss.get("beta")  # DSRL's loss has no beta
+    log.info("system   %s", describe(network))
     log.info(
         "recipe   %s, phases %s, %d steps, batch %d of %d px crops%s",
         choices.get("recipe") if not choices.get("experiment") else f"{choices['experiment']} ({choices['recipe']})",

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
+import time
 from collections.abc import Sequence
+from functools import partial
+from types import FrameType
 from typing import Any, TypeVar
 
 import cv2
@@ -188,7 +192,8 @@ class CrackDataModule(LightningDataModule):
         return self._evaluation_loader(_found(self.test))
 
     def _evaluation_loader(self, images: EvaluationSet) -> DataLoader:
-        mine = range(self._rank, len(images), self._world_size)
+        share = -(-len(images) // self._world_size)  # of each process, some images twice: metrics count them once
+        mine = [(self._rank + turn * self._world_size) % len(images) for turn in range(share)]
         return DataLoader(
             images, batch_size=self.eval_batch_size, sampler=mine, collate_fn=stack_by_size, **self._loading()
         )
@@ -196,7 +201,7 @@ class CrackDataModule(LightningDataModule):
     def _loading(self) -> dict[str, Any]:
         return {
             "num_workers": self.num_workers,
-            "worker_init_fn": _one_thread,
+            "worker_init_fn": _settle,
             "generator": torch.Generator(),  # else every new iteration takes a number from the global generator
             "pin_memory": self.pin_memory and torch.cuda.is_available(),
             "persistent_workers": self.persistent_workers and self.num_workers > 0,
@@ -287,6 +292,22 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _one_thread(worker: int) -> None:
-    """One thread per loader process: the processes already share out the cores."""
+def _settle(worker: int) -> None:
+    """One thread per loader process, as they share out the cores already, and no end but by the main process.
+
+    Schedulers and terminals signal every process of a run.  The main one then finishes its step, for which it needs
+    its loaders; so they pass over a SIGTERM and die of one that comes later.
+    """
     cv2.setNumThreads(0)
+    for name in ("SIGINT", "SIGHUP", "SIGUSR1", "SIGUSR2"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, partial(_pass_over, []))
+
+
+def _pass_over(first: list[float], number: int, frame: FrameType | None) -> None:
+    """Pass over a signal, and over its echo within a second: it is sent to a process and to its group."""
+    if first and time.monotonic() - first[0] > 1:
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+    first.append(time.monotonic())

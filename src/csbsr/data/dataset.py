@@ -66,7 +66,7 @@ class EvaluationSet(Dataset[Sample]):
     Args:
         source: the pairs.
         seed: the run's seed.
-        scale: s.
+        scale: the factor s.
         draw_blur: the three numbers of a blur kernel from a generator.
         distances: as for `TrainingSet`.
     """

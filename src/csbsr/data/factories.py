@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from csbsr.contracts import Degradation
+from csbsr.contracts import Degradation, PairSource
 from csbsr.data.datamodule import CrackDataModule
 from csbsr.data.degraded import DegradedPairs
 from csbsr.data.folder import FolderPairs
+from csbsr.data.limits import MAX_MEGAPIXELS
 from csbsr.data.mask_values import MaskRule
 from csbsr.data.pairs import STEM
 from csbsr.data.synthetic import SyntheticPairs
@@ -29,6 +30,7 @@ def folder_data(
     bands: Sequence[int] | None = None,
     bits: int | None = None,
     check: str = "full",
+    max_megapixels: float = MAX_MEGAPIXELS,
     **options: Any,
 ) -> CrackDataModule:
     """Data module of ``root/{train,test}/{images,masks}``.
@@ -39,14 +41,15 @@ def folder_data(
         train: name of the folder with the training part.
         test: name of the folder with the test part.
         origin: how to get the data set, for the error when it is missing.
-        mask_name: see `csbsr.data.folder.FolderPairs`, as for ``bands``, ``bits`` and ``check``.
+        mask_name: see `csbsr.data.folder.FolderPairs`, as for ``bands``, ``bits``, ``check`` and
+            ``max_megapixels``.
         crack_label: see `csbsr.data.mask_values.MaskRule`; whole numbers may come as text.
         ignore_label: the same.
         options: further arguments of `CrackDataModule`.
     """
     rule = MaskRule(label_of(crack_label), label_of(ignore_label))
     train_pairs, test_pairs = (
-        FolderPairs(root, split, origin, mask_name, rule, bands, bits, check) for split in (train, test)
+        FolderPairs(root, split, origin, mask_name, rule, bands, bits, check, max_megapixels) for split in (train, test)
     )
     return CrackDataModule(train_pairs, test_pairs, degradation, **options)
 
@@ -86,10 +89,14 @@ def synthetic_data(
         thinnest: varied world: narrower cracks are marked so many pixels wide; 0: masks are exact.
         options: further arguments of `CrackDataModule`.
     """
+    if isinstance(size, str) or len(size) != 2 or not all(isinstance(side, int) for side in size):
+        raise ValueError(f"size: expected height and width in pixels, such as [320,320], got {size!r}")
     height, width = size
     if world not in WORLDS:
         raise ValueError(f"world: expected one of {', '.join(WORLDS)}, got {world!r}")
     parts = (("train", train_images), ("test", test_images))
+    train: PairSource
+    test: PairSource
     if world == "plain" and surfaces is None:
         train, test = (SyntheticPairs(split, count, (height, width), data_seed) for split, count in parts)
         return CrackDataModule(train, test, degradation, **options)

@@ -7,21 +7,83 @@ import logging
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from csbsr.data.errors import DataError
 from csbsr.data.heads import read_head
+from csbsr.data.limits import MAX_MEGAPIXELS
 from csbsr.data.mask_values import IGNORED, MaskRule
 from csbsr.data.masks import MASK_SUFFIXES, read_labels
 from csbsr.data.pairs import STEM, Listing, check_mask_name, hint, listing, matched
 from csbsr.data.polygons import Coco, is_coco
-from csbsr.data.reading import SUFFIXES, read_photograph, unreadable
+from csbsr.data.reading import SUFFIXES, at_most, read_photograph, unreadable
 
 log = logging.getLogger(__name__)
 
 LAYOUT = "{train,test}/images and {train,test}/masks, an image and its mask having the same name up to the suffix"
 _COCO = ("masks.json", "annotations.json", "instances.json", "_annotations.coco.json", "images/_annotations.coco.json")
+
+
+class Found(NamedTuple):
+    """The files of one part of a data set."""
+
+    pairs: list[tuple[Path, Path]]  #: of image and mask, sorted
+    lonely: list[Path]  #: images without a mask
+    unused: list[Path]  #: masks without an image
+    images: Listing
+    masks: Listing | None  #: None with a COCO file
+    habit: str  #: ``mask_name`` under which the lonely ones would have a mask; empty if there is none
+
+    def unreadable(self, source: FolderPairs) -> DataError | None:
+        """The error for photographs in formats that are not read."""
+        files = self.images.unreadable
+        if not files:
+            return None
+        return DataError.about(
+            source.root / source.split,
+            f"{len(files)} photographs in formats that cannot be read ({_some(files)})",
+            f"files ending in {', '.join(sorted(SUFFIXES))}",
+            f"{files[0].name} is {unreadable(files[0])}.",
+        )
+
+    def twin(self) -> DataError | None:
+        """The error for two files of one name up to the suffix."""
+        for listed in (self.images, self.masks):
+            if listed is not None and listed.twins:
+                path, other = listed.twins[0]
+                return twin_error(path, other)
+        return None
+
+    def lonely_error(self, source: FolderPairs) -> DataError | None:
+        """The error for images without a mask; says under which names masks are there."""
+        if not self.lonely:
+            return None
+        if self.masks is None:
+            what, remedy = "that the COCO file does not list", "Export it again with all images, or move these away."
+        else:
+            what, remedy = "without a mask", self._remedy(source.mask_name, self.masks)
+        return DataError.about(
+            source.root / source.split,
+            f"{len(self.lonely)} of {len(self.images.files)} images {what} ({_some(self.lonely)})",
+            "a file of the same name, up to the suffix, under masks for every image",
+            remedy,
+        )
+
+    def _remedy(self, mask_name: str, masks: Listing) -> str:
+        if self.habit and self.habit != mask_name:
+            example = self.habit.replace(STEM, self.lonely[0].stem)
+            return f"Masks called like {example} are there: say data.mask_name={self.habit}."
+        remedy = "Add the masks (all black where there is no crack) or move these images away."
+        if masks.others:
+            remedy += f" Files of other kinds are there, which are no masks: {_some(masks.others)}."
+        return remedy
+
+
+def twin_error(path: Path, other: Path) -> DataError:
+    """The error for a file whose name up to the suffix another one has."""
+    return DataError.about(path, f"the same name as {other.name}", "one file per name up to the suffix", "Remove one.")
 
 
 class FolderPairs:
@@ -40,6 +102,7 @@ class FolderPairs:
         bands: of the images' files to read, counted from 1; None for red, green and blue.
         bits: of the images' numbers; None to tell them from each file.
         check: how much is looked at before a run, see `csbsr.data.survey.check_before`.
+        max_megapixels: a larger image is refused by its head.
     """
 
     def __init__(
@@ -52,11 +115,13 @@ class FolderPairs:
         bands: Sequence[int] | None = None,
         bits: int | None = None,
         check: str = "full",
+        max_megapixels: float = MAX_MEGAPIXELS,
     ) -> None:
         check_mask_name(mask_name)
         self.root, self.split, self.origin = Path(root), split, origin
         self.mask_name, self.rule = mask_name, rule or MaskRule()
         self.bands, self.bits, self.check = None if bands is None else list(bands), bits, check
+        self.max_megapixels = max_megapixels
 
     @cached_property
     def pairs(self) -> list[tuple[Path, Path]]:
@@ -65,27 +130,36 @@ class FolderPairs:
         Raises:
             DataError: a folder is missing or empty, an image has no mask, or a stem occurs twice.
         """
+        found = self.found
+        for error in (found.unreadable(self), found.twin(), found.lonely_error(self)):
+            if error is not None:
+                raise error
+        if found.unused:
+            where = self.root / self.split
+            log.warning("%s: %d masks without an image are ignored (%s)", where, len(found.unused), _some(found.unused))
+        return found.pairs
+
+    @cached_property
+    def found(self) -> Found:
+        """All files of the part, also those without a partner.
+
+        Raises:
+            DataError: a folder is missing or empty, or a COCO file cannot be read.
+        """
         images = self._listing("images", SUFFIXES)
-        if images.unreadable:
-            first = images.unreadable[0]
-            raise DataError.about(
-                self.root / self.split,
-                f"{len(images.unreadable)} photographs in formats that cannot be read ({_some(images.unreadable)})",
-                f"files ending in {', '.join(sorted(SUFFIXES))}",
-                f"{first.name} is {unreadable(first)}.",
-            )
         if self.coco is not None:
             return self._of_coco(images, self.coco)
         masks = self._masks(images)
-        found = matched(list(images.files), list(masks.files), self.mask_name)
-        if found.lonely:
-            raise self._lonely(images, masks, found.lonely)
-        if found.unused:
-            unused = [masks.files[stem] for stem in found.unused]
-            log.warning(
-                "%s: %d masks without an image are ignored (%s)", self.root / self.split, len(unused), _some(unused)
-            )
-        return [(images.files[image], masks.files[mask]) for image, mask in found.pairs]
+        met = matched(list(images.files), list(masks.files), self.mask_name)
+        pairs = [(images.files[image], masks.files[mask]) for image, mask in met.pairs]
+        return Found(
+            pairs,
+            [images.files[stem] for stem in met.lonely],
+            [masks.files[stem] for stem in met.unused],
+            images,
+            masks,
+            hint(met.lonely, list(masks.files)) if met.lonely else "",
+        )
 
     @cached_property
     def coco(self) -> Coco | None:
@@ -116,7 +190,8 @@ class FolderPairs:
             DataError: a file cannot be read, the mask's values mean something else, or the two differ in size.
         """
         image_path, mask_path = self.pairs[index]
-        image, valid, _ = read_photograph(image_path, self.bands, self.bits)
+        with at_most(self.max_megapixels):
+            image, valid, _ = read_photograph(image_path, self.bands, self.bits)
         mask = self.read_mask(index, (image.shape[0], image.shape[1]))
         if image.shape[:2] != mask.shape:
             raise other_size(image_path, mask_path, (image.shape[0], image.shape[1]), (mask.shape[0], mask.shape[1]))
@@ -129,7 +204,8 @@ class FolderPairs:
         if self.coco is not None:
             return self.coco.mask(self.coco.named(self.name(index)))
         path = self.pairs[index][1]
-        return read_labels(path, self.rule, size if path.suffix.lower() == ".json" else None)
+        with at_most(self.max_megapixels):
+            return read_labels(path, self.rule, size if path.suffix.lower() == ".json" else None)
 
     def fingerprint(self) -> str:
         """Short hash of all names and file sizes, and of how masks are read if that is said."""
@@ -142,17 +218,11 @@ class FolderPairs:
             digest.update(repr(self.rule).encode())
         return digest.hexdigest()
 
-    def _of_coco(self, images: Listing, coco: Coco) -> list[tuple[Path, Path]]:
+    def _of_coco(self, images: Listing, coco: Coco) -> Found:
         folder = self.root / self.split / "images"
         lonely = [path for path in images.files.values() if coco.named(path.relative_to(folder).as_posix()) is None]
-        if lonely:
-            raise DataError.about(
-                coco.path,
-                f"{len(lonely)} of {len(images.files)} images that it does not list ({_some(lonely)})",
-                "every image in its list, also those without cracks",
-                "Export it again with all images, or move these away.",
-            )
-        return [(images.files[stem], Path(coco.path)) for stem in sorted(images.files)]
+        pairs = [(images.files[stem], Path(coco.path)) for stem in sorted(images.files)]
+        return Found([pair for pair in pairs if pair[0] not in set(lonely)], lonely, [], images, None, "")
 
     def _masks(self, images: Listing) -> Listing:
         """Files that may be masks: in ``masks``, or polygons beside the images."""
@@ -161,23 +231,6 @@ class FolderPairs:
             if beside.files:
                 return beside
         return self._listing("masks", MASK_SUFFIXES)
-
-    def _lonely(self, images: Listing, masks: Listing, lonely: Sequence[str]) -> DataError:
-        paths = [images.files[stem] for stem in lonely]
-        pattern = hint(list(lonely), list(masks.files))
-        if pattern and pattern != self.mask_name:
-            example = pattern.replace(STEM, Path(lonely[0]).name)
-            remedy = f"Masks called like {example} are there: say data.mask_name={pattern}."
-        else:
-            remedy = "Add the masks (all black where there is no crack) or move these images away."
-            if masks.others:
-                remedy += f" Files of other kinds are there, which are no masks: {_some(masks.others)}."
-        return DataError.about(
-            self.root / self.split,
-            f"{len(lonely)} of {len(images.files)} images without a mask ({_some(paths)})",
-            "a file of the same name, up to the suffix, under masks for every image",
-            remedy,
-        )
 
     def _listing(self, kind: str, suffixes: frozenset[str]) -> Listing:
         folder = self.root / self.split / kind

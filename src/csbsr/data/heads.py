@@ -14,10 +14,11 @@ from PIL import Image
 
 from csbsr.data.errors import DataError
 from csbsr.data.looked import Looked
-from csbsr.data.reading.files import DAMAGED, EXPECTED, check_regular
+from csbsr.data.reading.files import DAMAGED, EXPECTED
 from csbsr.data.reading.formats import is_heif, named
 from csbsr.data.reading.jpeg import frame, is_jpeg, orientation_of
 from csbsr.data.reading.tiff import is_tiff
+from csbsr.data.regular import check_regular
 
 _FIRST = 65536  # bytes that hold the heads of most files
 _ORIENTATION = 274
@@ -99,7 +100,8 @@ def _other(path: str | Path, file: io.BufferedReader, data: bytes) -> Head:
     if is_heif(data):
         return _heic(file.read())
     with Image.open(file) as image:
-        return _turned(*image.size, image.getexif().get(_ORIENTATION, 1))
+        width, height = image.size
+        return _turned(width, height, image.getexif().get(_ORIENTATION, 1))
 
 
 def _tiff(file: io.BufferedReader) -> Head:

@@ -196,7 +196,7 @@ def _far_from_white(levels: np.ndarray) -> bool:
     if np.count_nonzero(some) < 0.002 * levels.size:
         return False
     near = cv2.dilate((levels > 127).astype(np.uint8), np.ones((33, 33), np.uint8)) > 0
-    return np.count_nonzero(some & ~near) > 0.001 * levels.size
+    return bool(np.count_nonzero(some & ~near) > 0.001 * levels.size)
 
 
 def _labels(counts: np.ndarray) -> Verdict:

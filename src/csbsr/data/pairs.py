@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from csbsr.data.errors import DataError
 from csbsr.data.reading.formats import is_junk, unreadable
 
 #: How a mask is named after its image's stem, in data sets that people have.
@@ -26,19 +25,17 @@ class Listing(NamedTuple):
     files: dict[str, Path]  #: by path without suffix, with forward slashes, sorted
     unreadable: list[Path]  #: photographs in formats that are not read
     others: list[Path]  #: files of other kinds
+    twins: list[tuple[Path, Path]]  #: files whose name up to the suffix another one has, and that one
 
 
 def listing(folder: Path, suffixes: Iterable[str]) -> Listing:
     """Files with one of these suffixes below a folder, in any letter case.
 
     Hidden files, what systems leave (``@eaDir``, ``Thumbs.db``), pipes and devices are passed over.
-
-    Raises:
-        DataError: two files of one name up to the suffix.
     """
     wanted = frozenset(suffixes)
     found: dict[str, Path] = {}
-    listed = Listing(found, [], [])
+    listed = Listing(found, [], [], [])
     for name in sorted(_regular(folder, "")):
         path = folder / name
         suffix = path.suffix.lower()
@@ -47,13 +44,9 @@ def listing(folder: Path, suffixes: Iterable[str]) -> Listing:
             continue
         stem = name[: -len(path.suffix)]
         if stem in found:
-            raise DataError.about(
-                path,
-                f"the same name as {found[stem].name}",
-                "one file per name up to the suffix",
-                "Remove one of them.",
-            )
-        found[stem] = path
+            listed.twins.append((path, found[stem]))
+        else:
+            found[stem] = path
     return listed
 
 

@@ -15,13 +15,14 @@ import numpy as np
 
 from csbsr.data.errors import DataError
 from csbsr.data.mask_values import IGNORED, MaskRule
-from csbsr.data.reading.files import contents
+from csbsr.data.regular import check_regular
 
 POLYGONS = frozenset({".json"})
 EXCLUDE = "exclude"  #: label of areas that are left out
 _IGNORED_NAMES = ("ignore", "ignored", EXCLUDE)
 _EXPECTED = "polygons of LabelMe: shapes with a label and points"
 _LARGEST = 100_000  # pixels of a side
+_LARGEST_FILE = 1 << 30  # bytes
 _ROUNDING = 1e-9  # pixels by which a crossing of whole numbers may be off
 
 
@@ -278,12 +279,14 @@ def _rings(mask: np.ndarray) -> list[tuple[np.ndarray, float]]:
     padded = np.pad(np.asarray(mask, bool), 1)
     inner = padded[1:-1, 1:-1]
     steps: dict[tuple[int, int], list[tuple[int, int]]] = {}
-    for rows, columns, start, stop in (
-        (*np.nonzero(inner & ~padded[:-2, 1:-1]), (0, 0), (1, 0)),  # upper border, to the right
-        (*np.nonzero(inner & ~padded[1:-1, 2:]), (1, 0), (1, 1)),  # right border, down
-        (*np.nonzero(inner & ~padded[2:, 1:-1]), (1, 1), (0, 1)),  # lower border, to the left
-        (*np.nonzero(inner & ~padded[1:-1, :-2]), (0, 1), (0, 0)),  # left border, up
-    ):
+    borders: tuple[tuple[np.ndarray, tuple[int, int], tuple[int, int]], ...] = (
+        (inner & ~padded[:-2, 1:-1], (0, 0), (1, 0)),  # upper border, to the right
+        (inner & ~padded[1:-1, 2:], (1, 0), (1, 1)),  # right border, down
+        (inner & ~padded[2:, 1:-1], (1, 1), (0, 1)),  # lower border, to the left
+        (inner & ~padded[1:-1, :-2], (0, 1), (0, 0)),  # left border, up
+    )
+    for border, start, stop in borders:
+        rows, columns = np.nonzero(border)
         for row, column in zip(rows.tolist(), columns.tolist(), strict=True):
             steps.setdefault((column + start[0], row + start[1]), []).append((column + stop[0], row + stop[1]))
     found = []
@@ -366,8 +369,13 @@ def size_of(path: str | Path) -> tuple[int, int] | None:
 
 
 def _json(path: str | Path) -> dict[str, Any]:
+    size = check_regular(path)
+    if size > _LARGEST_FILE:
+        raise DataError.about(path, f"{size >> 20} MB of JSON", f"at most {_LARGEST_FILE >> 20} MB", "Divide the set.")
     try:
-        content = json.loads(contents(path).decode("utf-8-sig"))
+        content = json.loads(Path(path).read_bytes().decode("utf-8-sig"))
+    except OSError as error:
+        raise DataError.about(path, f"no readable file ({error.strerror})", _EXPECTED, "Check your rights.") from error
     except (ValueError, RecursionError) as error:
         raise DataError.about(path, f"no JSON ({error})", _EXPECTED, "Export it again.") from error
     if not isinstance(content, dict):

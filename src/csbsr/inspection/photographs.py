@@ -9,10 +9,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from csbsr.data.reading import SUFFIXES
+from csbsr.data.reading import PHOTOGRAPHS, SUFFIXES, check_regular, is_junk
 
-#: Files taken from folders and patterns; a file named itself may have any name.
-READABLE = SUFFIXES | {".webp"}
+#: Files that can be read; from folders and patterns also photographs are taken that cannot, and fail with a way out.
+#: A file named itself may have any name.
+READABLE = SUFFIXES
 
 
 class Photograph(NamedTuple):
@@ -53,12 +54,14 @@ def find(source: str | Path, output: str | Path) -> Found:
     else:
         root = _fixed_part(source)
         if root == source:
+            if source.exists():
+                check_regular(source)  # says that it is a pipe or a device
             raise FileNotFoundError(f"input: no file or folder {source}; expected photographs, a folder or a pattern")
         matches = (Path(match) for match in glob.iglob(str(source), recursive=True))
-        files = [path for path in matches if path.is_file() and not _inside(path, output)]
+        files = [path for path in matches if path.is_file() and not _inside(path, output) and not is_junk(path.name)]
     if _same(root, output):
         raise ValueError(f"output: expected another folder than the one with the photographs, got {output} for both")
-    chosen = sorted({path for path in files if path.suffix.lower() in READABLE and not path.is_dir()})
+    chosen = sorted({path for path in files if path.suffix.lower() in PHOTOGRAPHS and not _special(path)})
     others = sorted(path.relative_to(root).as_posix() for path in set(files) - set(chosen))
     if not chosen:
         detail = f"; found {', '.join(others[:3])}" if others else ""
@@ -79,9 +82,9 @@ def _walk(folder: Path, output: Path, unread: list[str]) -> Iterable[Path]:
             folders.clear()
             yield Path(here)
             continue
-        folders[:] = sorted(name for name in folders if name[0] != "." and not _same(Path(here, name), output))
+        folders[:] = sorted(name for name in folders if not is_junk(name) and not _same(Path(here, name), output))
         yield from (Path(here, name) for name in folders if Path(here, name).is_symlink())
-        yield from (Path(here, name) for name in files if name[0] != ".")
+        yield from (Path(here, name) for name in files if not is_junk(name))
 
 
 def _fixed_part(pattern: Path) -> Path:
@@ -101,6 +104,11 @@ def _named(files: list[Path], root: Path) -> list[Photograph]:
         if not shared:
             return [Photograph(path, names[path], stems[path]) for path in sorted(files, key=names.__getitem__)]
         stems.update((path, names[path]) for path in shared)
+
+
+def _special(path: Path) -> bool:
+    """Is it a folder, a pipe or a device, or a link to one?  What is missing is not: reading it says so."""
+    return path.exists() and not path.is_file()
 
 
 def _same(one: Path, other: Path) -> bool:

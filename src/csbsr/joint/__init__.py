@@ -1,8 +1,9 @@
-"""Joint networks: super-resolution and segmentation as one module."""
+"""Joint systems: super-resolution and segmentation as one module."""
 
 from csbsr.build import build
 from csbsr.joint.dsrl import DSRL
 from csbsr.joint.lite import LiteNetwork
 from csbsr.joint.network import JointNetwork
+from csbsr.joint.system import JointSystem, describe
 
-__all__ = ["DSRL", "JointNetwork", "LiteNetwork", "build"]
+__all__ = ["DSRL", "JointNetwork", "JointSystem", "LiteNetwork", "build", "describe"]

@@ -1,11 +1,15 @@
 """Cracks in numbers: length, width, area and severity from a probability map or mask."""
 
+from csbsr.measure.blur import BlurMap
 from csbsr.measure.centreline import Centreline
 from csbsr.measure.cracks import measure_cracks
-from csbsr.measure.gsd import ground_sampling, gsd_of, unmatched
+from csbsr.measure.gsd import GroundSampling, ground_sampling, gsd_of, unmatched
+from csbsr.measure.intervals import Light, Width, WidthSet
+from csbsr.measure.light import light_widths, with_light
 from csbsr.measure.overlay import draw_widths
-from csbsr.measure.photometric import Width, photometric_width
+from csbsr.measure.photometric import photometric_width
 from csbsr.measure.reading import read_segmentation, reduced, reduction
+from csbsr.measure.reported import Reported, reported
 from csbsr.measure.results import Crack, Measurement, width_uncertainty
 from csbsr.measure.severity import Severity, WidthGuide
 from csbsr.measure.tables import CRACK_COLUMNS, IMAGE_COLUMNS, crack_rows, image_row
@@ -13,22 +17,30 @@ from csbsr.measure.tables import CRACK_COLUMNS, IMAGE_COLUMNS, crack_rows, image
 __all__ = [
     "CRACK_COLUMNS",
     "IMAGE_COLUMNS",
+    "BlurMap",
     "Centreline",
     "Crack",
+    "GroundSampling",
+    "Light",
     "Measurement",
+    "Reported",
     "Severity",
     "Width",
     "WidthGuide",
+    "WidthSet",
     "crack_rows",
     "draw_widths",
     "ground_sampling",
     "gsd_of",
     "image_row",
+    "light_widths",
     "measure_cracks",
     "photometric_width",
     "read_segmentation",
     "reduced",
     "reduction",
+    "reported",
     "unmatched",
     "width_uncertainty",
+    "with_light",
 ]

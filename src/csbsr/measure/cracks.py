@@ -14,6 +14,8 @@ from csbsr.measure.skeleton import Branch, skeleton_branches
 from csbsr.measure.thinning import thin
 from csbsr.measure.width import BAND, coverage, coverage_of_one
 
+_MOVE = 0.1  # of probability, by which a threshold may be another
+
 
 def measure_cracks(
     segmentation: np.ndarray,
@@ -36,7 +38,8 @@ def measure_cracks(
     Args:
         segmentation: (H, W), probability in [0, 1] (any float type) or bool.
         threshold: at and above which a probability is crack; between 0 and 1, exclusive.  No matter for bool.
-        gsd_mm: ground sampling distance, millimetres to a pixel of the photograph; without it there are no millimetres.
+        gsd_mm: ground sampling distance, millimetres to a pixel of the photograph, if it has one with its uncertainty,
+            see `csbsr.measure.GroundSampling`; without it there are no millimetres.
         scale: pixels of the measured image to one of the photograph, along a side: the super-resolution's scale if
             its result is measured, 1 for the photograph itself.
         percentile: of the width, 0 to 100.
@@ -77,13 +80,14 @@ def measure_cracks(
         branches = skeleton_branches(rows - origin[1], columns - origin[0], radius, spur)
         lines = _centrelines(branches, own, own_cover)
         area = float(own_cover.sum(dtype=np.float64))
+        length = sum(line.length for line in lines)
         lines, widths = _widths(lines, area, percentile)
         cracks.append(
             Crack(
                 number=len(cracks) + 1,
                 pixels=pixels,
                 area=area,
-                length=sum(line.length for line in lines),
+                length=length,
                 width_mean=widths[0],
                 width_max=widths[1],
                 width_percentile=widths[2],
@@ -93,9 +97,22 @@ def measure_cracks(
                 branches=len(lines),
                 touches_border=x == 0 or y == 0 or x + width == mask.shape[1] or y + height == mask.shape[0],
                 centrelines=tuple(replace(line, points=line.points + origin) for line in lines),
+                edge=_edge(segmentation[part], labels[part], label, threshold) / max(length, 1.0),
             )
         )
-    return Measurement(tuple(cracks), mask.shape, threshold, percentile, None if gsd_mm is None else gsd_mm / scale)
+    per_pixel = None if gsd_mm is None else float(gsd_mm) / scale
+    known_within = 0.0 if gsd_mm is None else getattr(gsd_mm, "uncertainty", 0.0) / gsd_mm
+    return Measurement(tuple(cracks), mask.shape, threshold, percentile, per_pixel, known_within)
+
+
+def _edge(segmentation: np.ndarray, labels: np.ndarray, label: int, threshold: float) -> float:
+    """Square pixels by which a crack grows or shrinks while the threshold moves by `_MOVE` either way."""
+    if segmentation.dtype == bool:
+        return 0.0
+    near = cv2.dilate((labels == label).view(np.uint8), np.ones((3, 3), np.uint8), iterations=BAND).view(bool)
+    near &= (labels == label) | (labels == 0)
+    values = segmentation[near]
+    return float(np.count_nonzero(np.abs(values - threshold) < _MOVE)) / 2
 
 
 def _checked(segmentation: np.ndarray) -> np.ndarray:

@@ -164,7 +164,7 @@ def _sigmas(priors: Priors) -> np.ndarray:
     return priors.blur * np.exp(priors.blur_spread * _BLURS)
 
 
-@lru_cache(maxsize=24)
+@lru_cache(maxsize=12)
 def _bank(samples: int, spread: tuple[float, ...], priors: Priors) -> _Bank:
     sigma, width, place = (grid.ravel() for grid in np.meshgrid(_sigmas(priors), _WIDTHS, _PLACES, indexing="ij"))
     x = np.arange(samples) - (samples - 1) / 2

@@ -4,39 +4,28 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
+from csbsr.measure.intervals import COVERAGE, NORMAL, Width
 from csbsr.measure.light_model import WINDOW, Priors, posterior
 
-#: The intervals hold this share of the probability.
-COVERAGE = 0.9
 PRIORS = Priors()
 _TOLD_BLACK = 4.0  # grey levels: how far off a told black level may be
 _SHARES = ((1 - COVERAGE) / 2, 0.5, (1 + COVERAGE) / 2)
-_NORMAL = 1.645  # standard deviations that hold it, either way
-_MISFIT = (0.13, 0.10)  # samples, and of the width: what no rectangle says, from measured cracks
+#: Samples, and share of the width, by which measured cracks are no rectangles: standard deviations.
+MISFIT = (0.13, 0.10)
 _LEAST = 5  # samples
 _SEARCH = 5  # samples around the middle where the crack may be
+_SLACK = 1.0  # samples that its middle may be off the window's
 _WIDEST = 13.0  # samples that the window holds with its background
 _BLURREST = 4.5
-
-
-@dataclass(frozen=True)
-class Width:
-    """A width with its interval, in the unit of the ``pixel`` handed in.
-
-    Attributes:
-        value: median of the posterior, the guess of the smallest expected error.
-        low: below it lies a twentieth of the probability.
-        high: above it lies a twentieth.
-    """
-
-    value: float
-    low: float
-    high: float
+_SMEARED = 1.5  # samples: under a stronger blur strays are no longer apart from the crack
+_BACKGROUND = 128.0  # grey level to which the exposure of a profile is brought: an open crack is dark in proportion
+_BRIGHT = 0.7  # share of a profile's samples below its background
+_DARKEST = 8.0  # grey level of a background
 
 
 def photometric_width(
@@ -52,7 +41,7 @@ def photometric_width(
     that differs from side to side and wanders.  Of w, c, the camera's blur, the levels and the noise the posterior is
     computed on a grid; the answer is its median, the interval holds 90 % of it and what measured cracks differ from
     rectangles.  Width and black level of a crack narrower than the blur show only as their product; the interval is
-    as wide as the prior of the black level leaves it.
+    as wide as the prior of the black level leaves it, which is 0.13 ± 0.06 of the background.
 
     Args:
         profile: grey values from 0 to 255 along the normal of a dark crack, one sample apart, the crack about in the
@@ -85,7 +74,7 @@ def photometric_widths(
     blur: float | Sequence[float] | np.ndarray | None = None,
     black: float | tuple[float, float] | None = None,
     priors: Priors = PRIORS,
-    misfit: tuple[float, float] = _MISFIT,
+    misfit: tuple[float, float] = MISFIT,
 ) -> np.ndarray:
     """`photometric_width` of many profiles of one length and blur.
 
@@ -102,11 +91,15 @@ def photometric_widths(
     """
     profiles = np.asarray(profiles, dtype=np.float64)
     spread = _checked_spread(blur)
+    exposure = _BACKGROUND / background_of(profiles)
     if black is not None:
         level, deviation = black if isinstance(black, tuple) else (black, _TOLD_BLACK)
         if not (0 <= level <= 255 and deviation > 0):
             raise ValueError(f"black: expected a grey level from 0 to 255, got {black!r}")
-        priors = replace(priors, black=float(level), black_spread=float(deviation))
+        common = float(np.median(exposure)) if len(exposure) else 1.0
+        # Rounded, so that like calls share their templates.
+        priors = replace(priors, black=round(level * common, 1), black_spread=round(deviation * common, 1) or 0.1)
+    profiles = profiles * exposure[:, None]
     sigma = spread_sigma(spread)
     result = np.empty((len(profiles), 3))
     coarse = _coarseness(profiles, sigma)
@@ -116,10 +109,15 @@ def photometric_widths(
         windows = _centred(_without_strays(shrunken, sigma / factor))
         found = posterior(windows, _binned_spread(spread, factor), priors).quantiles(_SHARES)
         result[part] = found * factor
-    slack = _NORMAL * np.hypot(misfit[0], misfit[1] * result[:, 1])
+    slack = NORMAL * np.hypot(misfit[0], misfit[1] * result[:, 1])
     result[:, 0] = np.maximum(result[:, 1] - np.hypot(result[:, 1] - result[:, 0], slack), 0)
     result[:, 2] = result[:, 1] + np.hypot(result[:, 2] - result[:, 1], slack)
     return result
+
+
+def background_of(profiles: np.ndarray) -> np.ndarray:
+    """(n,) grey level beside the crack, roughly."""
+    return np.maximum(np.quantile(profiles, _BRIGHT, axis=1), _DARKEST)
 
 
 def _checked_spread(blur: float | Sequence[float] | np.ndarray | None) -> tuple[float, ...]:
@@ -186,6 +184,8 @@ def _extent(profiles: np.ndarray, share: float = 0.5) -> tuple[np.ndarray, np.nd
 
 def _without_strays(profiles: np.ndarray, sigma: float) -> np.ndarray:
     """The background clipped to twice its robust deviation: other cracks, stains and pebbles beside this one."""
+    if sigma > _SMEARED:
+        return profiles
     first, last = _extent(profiles, 0.6)
     gap = 2 + math.ceil(2 * sigma)
     x = np.arange(profiles.shape[1])
@@ -205,7 +205,10 @@ def _without_strays(profiles: np.ndarray, sigma: float) -> np.ndarray:
 def _centred(profiles: np.ndarray) -> np.ndarray:
     """Windows around the middle of the crack, of at most `WINDOW` samples; ends go on as they are."""
     first, last = _extent(profiles)
-    centre = np.rint((first + last) / 2).astype(int)
+    middle = profiles.shape[1] // 2
+    off = (first + last) / 2 - middle
+    # As far as the model itself looks beside the middle the window stays, so that texture does not attract it.
+    centre = np.rint(middle + np.sign(off) * np.maximum(np.abs(off) - _SLACK, 0)).astype(int)
     samples = min(profiles.shape[1], WINDOW)
     samples -= 1 - samples % 2  # odd, so that the middle is a sample
     source = centre[:, None] + np.arange(samples) - samples // 2

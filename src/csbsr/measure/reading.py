@@ -9,7 +9,9 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from csbsr.data.errors import DataError
-from csbsr.data.reading import any_size, check_regular, read_image, read_mask
+from csbsr.data.mask_values import MaskRule
+from csbsr.data.masks import read_labels
+from csbsr.data.reading import any_size, check_regular, read_image
 from csbsr.data.reading.files import head_checked
 
 KINDS = ("auto", "mask", "probability")
@@ -20,7 +22,11 @@ _STRIP = 256  # rows converted at a time
 
 
 def read_segmentation(
-    path: str | Path, kind: str = "auto", most_pixels: float = math.inf, faint: bool = False
+    path: str | Path,
+    kind: str = "auto",
+    most_pixels: float = math.inf,
+    faint: bool = False,
+    rule: MaskRule | None = None,
 ) -> tuple[np.ndarray, int]:
     """A crack mask or a probability map from a file.
 
@@ -30,6 +36,7 @@ def read_segmentation(
             value; or ``auto``: a probability if the file holds 16 bits, as ``csbsr-predict`` writes them, else a mask.
         most_pixels: a larger one is shrunken by the whole factor of `reduction`.
         faint: 16 bits may hold no value above 255, as of a photograph without cracks; else they are refused as labels.
+        rule: which values of a mask are crack; None for white.
 
     Returns:
         (H, W) bool, or a float16 probability in [0, 1]; and the factor.
@@ -41,7 +48,7 @@ def read_segmentation(
     if kind not in KINDS:
         raise ValueError(f"kind: expected one of {', '.join(KINDS)}, got {kind!r}")
     with any_size():  # the results of a photograph of 12 megapixels have 192
-        levels = _sixteen_bit(path)
+        levels = None if rule is not None and rule.given else _sixteen_bit(path)
         if levels is not None:
             _check_range(path, levels, faint)
         if levels is not None and kind == "mask":
@@ -55,7 +62,7 @@ def read_segmentation(
             largest = np.float32(255 if image.dtype == np.uint8 else 1)
             found = (image.mean(2, dtype=np.float32) / largest).astype(np.float16)
         else:
-            found = read_mask(path).view(bool)
+            found = read_labels(path, rule) == 1
     factor = reduction(found.shape, most_pixels)
     return reduced(found, factor), factor
 
@@ -106,7 +113,8 @@ def _sixteen_bit(path: str | Path) -> np.ndarray | None:
         with Path(path).open("rb") as file, Image.open(file) as image:
             if not image.mode.startswith("I"):  # "I;16"; "I" before Pillow 11.3
                 return None
-            head_checked(path, *image.size, 1, 2)
+            width, height = image.size
+            head_checked(path, width, height, 1, 2)
             image.load()  # turns a TIFF itself
             turned = image.getexif().get(_ORIENTATION, 1) != 1
             return np.asarray(ImageOps.exif_transpose(image) if turned else image)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,6 +10,7 @@ from functools import cached_property
 import numpy as np
 
 from csbsr.measure.centreline import Centreline
+from csbsr.measure.intervals import Light, Width, WidthSet
 
 LIMIT_OF_MEASUREMENT = 3.0  # pixels: narrower widths hang on single pixels
 _NO_DIRECTION = 0.1  # of the length: what is left of the directions of a loop or a blob when they are summed
@@ -35,6 +37,9 @@ class Crack:
         branches: lines between junctions and free ends, spurs pruned.
         touches_border: a pixel lies on the border of the image, so the crack may go on outside.
         centrelines: one for each branch, in the pixels of the image.
+        edge: pixels by which the mean width changes while the threshold moves by 0.1 of probability either way.
+        light: what the photograph's intensities say of its width, if they were asked.
+        scale: pixels of the measured image to one of the photograph that was asked.
     """
 
     number: int
@@ -50,6 +55,9 @@ class Crack:
     branches: int
     touches_border: bool
     centrelines: tuple[Centreline, ...]
+    edge: float = 0.0
+    light: Light | None = None
+    scale: float = 1.0
 
     @property
     def at_limit(self) -> bool:
@@ -66,6 +74,26 @@ class Crack:
         """As `length_uncertainty`, of the mean width."""
         return width_uncertainty(self.width_mean)
 
+    @property
+    def mask_widths(self) -> WidthSet:
+        """The widths from the mask, with intervals.
+
+        They are of what is found again on drawn cracks and of the threshold; where a photograph was asked too, also of
+        half of its pixels, by which a segmentor may place the edges.  Below two pixels of the photograph a segmentor
+        marks any crack about as wide, so the interval then begins at 0.
+        """
+        half_pixel = 0.0 if self.light is None else 0.5 * self.scale
+        guess = 0.0 if self.light is None else 2 * self.scale
+        slack = math.hypot(self.edge, half_pixel)
+        widths = (self.width_mean, self.width_max, self.width_percentile)
+        return WidthSet(*(_within(width, slack, self.width_mean < guess) for width in widths))
+
+    @property
+    def length_interval(self) -> Width:
+        """The length with its interval: what is found again on drawn cracks, and half of the edge at free ends."""
+        half = math.hypot(self.length_uncertainty, self.edge)
+        return Width(self.length, max(self.length - half, 0.0), self.length + half)
+
 
 @dataclass(frozen=True)
 class Measurement:
@@ -77,6 +105,7 @@ class Measurement:
         threshold: at and above which a probability is crack.
         percentile: of `Crack.width_percentile`.
         mm_per_pixel: millimetres to a pixel of the measured image; None if the photograph's was not given.
+        mm_relative: share of it within which it is known, half of its 90 % interval.
     """
 
     cracks: tuple[Crack, ...]
@@ -84,10 +113,15 @@ class Measurement:
     threshold: float
     percentile: float
     mm_per_pixel: float | None
+    mm_relative: float = 0.0
 
     def mm(self, pixels: float | None) -> float | None:
         """A length in millimetres; None without ground sampling distance."""
         return None if pixels is None or self.mm_per_pixel is None else pixels * self.mm_per_pixel
+
+    def width_mm(self, pixels: Width) -> Width | None:
+        """A width or length with its interval in millimetres; None without ground sampling distance."""
+        return None if self.mm_per_pixel is None else pixels.times(self.mm_per_pixel, self.mm_relative)
 
     def mm2(self, square_pixels: float | None) -> float | None:
         """An area in square millimetres; None without ground sampling distance."""
@@ -155,6 +189,11 @@ class Measurement:
 def width_uncertainty(width: float) -> float:
     """Pixels within which a mean width is found again on drawn cracks: 0.5 at the limit of measurement, else 0.3."""
     return 0.5 if width < LIMIT_OF_MEASUREMENT else 0.3
+
+
+def _within(width: float, slack: float, guessed: bool) -> Width:
+    half = math.hypot(width_uncertainty(width), slack)
+    return Width(width, 0.0 if guessed else max(width - half, 0.0), width + half)
 
 
 def width_samples(lines: Sequence[Centreline]) -> tuple[np.ndarray, np.ndarray]:

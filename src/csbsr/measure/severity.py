@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from csbsr.measure.results import Crack, Measurement, width_uncertainty
+from csbsr.measure.intervals import Width, WidthSet
+from csbsr.measure.reported import reported
+from csbsr.measure.results import Crack, Measurement
 
-_WIDTHS = {"mean": "width_mean", "maximum": "width_max", "percentile": "width_percentile"}
+_WIDTHS = WidthSet._fields
 
 
 @dataclass(frozen=True)
@@ -19,6 +21,7 @@ class Severity:
         label: the same in words, in millimetres.
         exceeded: the exposures whose limit the width exceeds, the strictest first.
         uncertain: within the uncertainty of the width the level is another.
+        between: the classes from the lower to the upper end of the width's interval, in words; empty if it is one.
         exceeds: whether the limit of the guide's chosen exposure is exceeded; None if none was chosen.
     """
 
@@ -27,6 +30,7 @@ class Severity:
     exceeded: tuple[str, ...]
     uncertain: bool
     exceeds: bool | None
+    between: str = ""
 
 
 class WidthGuide:
@@ -72,35 +76,49 @@ class WidthGuide:
         #: the different limits in millimetres, rising
         self.steps = sorted(set(self.limits.values()))
 
-    def classify(self, width_mm: float, uncertainty_mm: float = 0.0) -> Severity:
-        """The class of a width; a width equal to a limit stays within it."""
-        level = self._level(width_mm)
-        if level == 0:
-            label = f"up to {self.steps[0]:.2f} mm"
-        elif level == len(self.steps):
-            label = f"over {self.steps[-1]:.2f} mm"
-        else:
-            label = f"over {self.steps[level - 1]:.2f} up to {self.steps[level]:.2f} mm"
+    def classify(
+        self, width_mm: float, uncertainty_mm: float = 0.0, interval_mm: tuple[float, float] | None = None
+    ) -> Severity:
+        """The class of a width; a width equal to a limit stays within it.
+
+        Args:
+            width_mm: the width.
+            uncertainty_mm: either way, unless there is an interval.
+            interval_mm: its lower and upper end.
+        """
+        low, high = (width_mm - uncertainty_mm, width_mm + uncertainty_mm) if interval_mm is None else interval_mm
+        lowest, level, highest = self._level(low), self._level(width_mm), self._level(high)
+        between = "" if lowest == highest else f"between classes: {self._label(lowest)} and {self._label(highest)}"
         return Severity(
             level=level,
-            label=label,
+            label=self._label(level),
             exceeded=tuple(exposure for exposure, limit in self.limits.items() if _exceeds(width_mm, limit)),
-            uncertain=self._level(width_mm - uncertainty_mm) != self._level(width_mm + uncertainty_mm),
+            uncertain=lowest != highest,
             exceeds=None if self.exposure is None else _exceeds(width_mm, self.limits[self.exposure]),
+            between=between,
         )
 
     def of_crack(self, crack: Crack, measurement: Measurement) -> Severity | None:
-        """The class of a crack; None where the measurement has no millimetres."""
-        width: float = getattr(crack, _WIDTHS[self.width])
-        width_mm, uncertainty_mm = measurement.mm(width), measurement.mm(width_uncertainty(width))
-        return None if width_mm is None or uncertainty_mm is None else self.classify(width_mm, uncertainty_mm)
+        """The class of a crack by its reported width; None where the measurement has no millimetres."""
+        width = measurement.width_mm(self._reported(crack))
+        return None if width is None else self.classify(width.value, interval_mm=(width.low, width.high))
 
     def of_image(self, measurement: Measurement) -> Severity | None:
         """The class of the image's severest crack, its widest; None without millimetres or without cracks."""
         if measurement.mm_per_pixel is None or not measurement.cracks:
             return None
-        widest = max(measurement.cracks, key=lambda crack: getattr(crack, _WIDTHS[self.width]))
-        return self.of_crack(widest, measurement)
+        return self.of_crack(max(measurement.cracks, key=lambda crack: self._reported(crack).value), measurement)
+
+    def _reported(self, crack: Crack) -> Width:
+        width: Width = getattr(reported(crack).widths, self.width)
+        return width
+
+    def _label(self, level: int) -> str:
+        if level == 0:
+            return f"up to {self.steps[0]:.2f} mm"
+        if level == len(self.steps):
+            return f"over {self.steps[-1]:.2f} mm"
+        return f"over {self.steps[level - 1]:.2f} up to {self.steps[level]:.2f} mm"
 
     def _level(self, width_mm: float) -> int:
         return sum(_exceeds(width_mm, step) for step in self.steps)

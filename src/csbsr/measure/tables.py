@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from csbsr.measure.intervals import Width, WidthSet
+from csbsr.measure.reported import NEITHER, reported
 from csbsr.measure.results import Crack, Measurement
 from csbsr.measure.severity import Severity, WidthGuide
 
@@ -10,14 +12,26 @@ Row = dict[str, object]
 _LENGTHS = ("length", "length_uncertainty", "width_mean", "width_max", "width_percentile", "width_uncertainty")
 _SIZES = [f"{name}_{unit}" for name in _LENGTHS for unit in ("px", "mm")]
 _SEVERITY = ["severity", "severity_level", "severity_uncertain", "exposure_exceeded", "severity_guide"]
+_ENDS = ("low", "high")
+_UNITS = ("px", "mm")
+# Of the mask the interval; of the light and of what is reported the value too.
+_INTERVALS = [f"{name}_{end}_{unit}" for name in ("length", "width_mean") for end in _ENDS for unit in _UNITS]
+_LIGHT = [f"width_light_{end}_{unit}" for end in ("mean", *_ENDS) for unit in _UNITS]
+_REPORTED = [
+    f"width_reported_{kind}_{end}_{unit}" for kind in WidthSet._fields for end in ("value", *_ENDS) for unit in _UNITS
+]
 _SHARED = [*_SIZES, "at_limit", "area_px", "area_mm2", "density", "orientation_deg", "branches"]
 
 #: columns of `crack_rows`, for the header of a file without a crack
-CRACK_COLUMNS = ["image", "crack", *_SHARED, "pixels", "x0", "y0", "x1", "y1", "touches_border", *_SEVERITY]
+CRACK_COLUMNS = [
+    *("image", "crack", *_SHARED, "pixels", "x0", "y0", "x1", "y1", "touches_border", *_SEVERITY),
+    *("severity_between", *_INTERVALS, *_LIGHT, "light_profiles", "width_source", "width_flag", *_REPORTED),
+]
 #: columns of `image_row`
 IMAGE_COLUMNS = [
     *("image", "height_px", "width_px", "mm_per_pixel", "threshold", "percentile", "cracks"),
     *(*_SHARED, *_SEVERITY),
+    *("severity_between", "gsd_mm_uncertainty", "width_flags", *_REPORTED),
 ]
 
 
@@ -38,15 +52,19 @@ def crack_rows(measurement: Measurement, image: str, guide: WidthGuide | None = 
     for crack in measurement.cracks:
         x0, y0, x1, y1 = crack.box
         rows.append(
-            {
-                "image": image,
-                "crack": crack.number,
-                **_shared(crack, measurement),
-                "pixels": crack.pixels,
-                **{"x0": x0, "y0": y0, "x1": x1, "y1": y1},
-                "touches_border": int(crack.touches_border),
-                **_severity(guide.of_crack(crack, measurement) if guide else None, guide),
-            }
+            _ordered(
+                CRACK_COLUMNS,
+                {
+                    "image": image,
+                    "crack": crack.number,
+                    **_shared(crack, measurement),
+                    "pixels": crack.pixels,
+                    **{"x0": x0, "y0": y0, "x1": x1, "y1": y1},
+                    "touches_border": int(crack.touches_border),
+                    **_severity(guide.of_crack(crack, measurement) if guide else None, guide),
+                    **_of_crack(crack, measurement),
+                },
+            )
         )
     return rows
 
@@ -54,7 +72,7 @@ def crack_rows(measurement: Measurement, image: str, guide: WidthGuide | None = 
 def image_row(measurement: Measurement, image: str, guide: WidthGuide | None = None) -> Row:
     """One row on all cracks of an image, with the columns `IMAGE_COLUMNS`; as `crack_rows`, the class the severest."""
     height, width = measurement.shape
-    return {
+    row = {
         "image": image,
         "height_px": height,
         "width_px": width,
@@ -64,7 +82,9 @@ def image_row(measurement: Measurement, image: str, guide: WidthGuide | None = N
         "cracks": len(measurement.cracks),
         **_shared(measurement, measurement),
         **_severity(guide.of_image(measurement) if guide else None, guide),
+        **_of_image(measurement),
     }
+    return _ordered(IMAGE_COLUMNS, row)
 
 
 def _shared(item: Crack | Measurement, measurement: Measurement) -> Row:
@@ -83,11 +103,63 @@ def _shared(item: Crack | Measurement, measurement: Measurement) -> Row:
 
 def _severity(severity: Severity | None, guide: WidthGuide | None) -> Row:
     if severity is None or guide is None:
-        return dict.fromkeys(_SEVERITY, "")
+        return dict.fromkeys([*_SEVERITY, "severity_between"], "")
     exceeds = "" if severity.exceeds is None else int(severity.exceeds)
-    return dict(
-        zip(_SEVERITY, (severity.label, severity.level, int(severity.uncertain), exceeds, guide.name), strict=True)
-    )
+    cells = (severity.label, severity.level, int(severity.uncertain), exceeds, guide.name)
+    return {**dict(zip(_SEVERITY, cells, strict=True)), "severity_between": severity.between}
+
+
+def _of_crack(crack: Crack, measurement: Measurement) -> Row:
+    """The intervals, the width from the light, and the widths that are reported."""
+    found = reported(crack)
+    light = None if crack.light is None else crack.light.widths.mean
+    row: Row = {}
+    for name, width in (("length", crack.length_interval), ("width_mean", crack.mask_widths.mean)):
+        row |= {key: cell for key, cell in _cells(name, width, measurement).items() if "_value_" not in key}
+    row |= {key.replace("_value_", "_mean_"): cell for key, cell in _cells("width_light", light, measurement).items()}
+    row["light_profiles"] = "" if crack.light is None else crack.light.profiles
+    row["width_source"], row["width_flag"] = found.source, found.flag
+    for kind, width in zip(WidthSet._fields, found.widths, strict=True):
+        row |= _cells(f"width_reported_{kind}", width, measurement)
+    if found.source == NEITHER:
+        row |= {key: "" for key in row if key.startswith("width_reported_") and "_value_" in key}
+    return row
+
+
+def _of_image(measurement: Measurement) -> Row:
+    """The reported widths of all cracks: the mean by length, the largest maximum and percentile of a crack."""
+    found = [reported(crack) for crack in measurement.cracks]
+    row: Row = {"width_flags": sum(bool(one.flag) for one in found), "gsd_mm_uncertainty": ""}
+    if measurement.mm_per_pixel is not None and measurement.mm_relative > 0:
+        row["gsd_mm_uncertainty"] = measurement.mm_per_pixel * measurement.mm_relative
+    for kind in WidthSet._fields:
+        widths: list[Width] = [getattr(one.widths, kind) for one in found]
+        if not widths:
+            width = None
+        elif kind == "mean":
+            shares = [crack.length / measurement.length for crack in measurement.cracks]
+            width = Width(
+                *(
+                    sum(share * getattr(one, end) for share, one in zip(shares, widths, strict=True))
+                    for end in ("value", *_ENDS)
+                )
+            )
+        else:
+            width = max(widths, key=lambda one: one.value)
+        row |= _cells(f"width_reported_{kind}", width, measurement)
+    return row
+
+
+def _ordered(columns: list[str], row: Row) -> Row:
+    return {column: row[column] for column in columns}
+
+
+def _cells(name: str, width: Width | None, measurement: Measurement) -> Row:
+    row: Row = {}
+    for unit, digits, one in zip(_UNITS, (3, 4), (width, width and measurement.width_mm(width)), strict=True):
+        for end in ("value", *_ENDS):
+            row[f"{name}_{end}_{unit}"] = "" if one is None else round(getattr(one, end), digits)
+    return row
 
 
 def _rounded(value: float | None, digits: int) -> float | str:

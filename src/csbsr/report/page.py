@@ -17,18 +17,22 @@ from csbsr.pages.charts import Line, Point, line_chart, scatter_chart, series_ke
 from csbsr.pages.templates import template
 from csbsr.report.collect import Evaluation
 from csbsr.report.pictures import ImagePictures
+from csbsr.report.published import FOOTNOTE
 from csbsr.report.runcard import system_name
-from csbsr.report.tables import FOOTNOTE, PUBLISHED_MARK, same_data, shown_columns, table_rows
+from csbsr.report.tables import PUBLISHED_MARK, same_data, shown_columns, table_rows
 
 PICTURES = "pictures"  #: folder of pictures inside an evaluation folder
 _TILES = {
     "iou_max": "IoU max", "aiu": "AIU", "hd95_min": "HD95 min", "hd50_min": "HD50 min", "f1": "F1", "psnr": "PSNR",
-    "ssim": "SSIM",
+    "ssim": "SSIM", "width_mae": "width error", "length_found": "crack length found",
 }  # fmt: skip
-_UNITS = {"psnr": "dB", "kernel_psnr": "dB", "hd95_min": "px", "hd50_min": "px", "hd95": "px", "blur_width": "px"}
+_UNITS = {
+    "psnr": "dB", "kernel_psnr": "dB", "hd95_min": "px", "hd50_min": "px", "hd95": "px", "blur_width": "px",
+    "width_mae": "px", "width_bias": "px",
+}  # fmt: skip
 _OF_IMAGE = {
     "iou": "IoU", "f1": "F1", "hd95": "HD95", "psnr": "PSNR", "ssim": "SSIM", "kernel_psnr": "kernel PSNR",
-    "blur_width": "blur width",
+    "blur_width": "blur width", "width_bias": "width error",
 }  # fmt: skip
 _COMPARED = {"iou": "IoU", "f1": "F1", "psnr": "PSNR"}
 _MOST_PICTURES = 60  # of a comparison: images times runs
@@ -40,7 +44,7 @@ def number(key: str, value: float | None) -> str:
         return "–"
     if float(value).is_integer() and key in ("images", "empty_masks", "empty_predictions"):
         return f"{value:.0f}"
-    two = "threshold" in key or "psnr" in key or "hd" in key or "msd" in key or key == "blur_width"
+    two = "threshold" in key or "psnr" in key or "hd" in key or "msd" in key or key.startswith(("blur_width", "width_"))
     return f"{value:.{2 if two else 4}f}"
 
 

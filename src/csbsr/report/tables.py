@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from csbsr.pages.files import csv_text
 from csbsr.report.collect import Evaluation
 from csbsr.report.published import FOOTNOTE, PUBLISHED
 
@@ -16,7 +15,7 @@ from csbsr.report.published import FOOTNOTE, PUBLISHED
 class Column(NamedTuple):
     """A column of the table."""
 
-    key: str  #: as in `csbsr.metrics.CrackMetrics.compute`
+    key: str  #: as in `csbsr.metrics.CrackMetrics.compute` and `csbsr.measure.comparison.summary`
     title: str
     digits: int
     better: str = ""  #: "higher" or "lower", where one of them is
@@ -33,6 +32,10 @@ COLUMNS = (
     Column("f1", "F1", 3, "higher"),
     Column("f1_2px", "F1 (2 px)", 3, "higher"),
     Column("cldice", "clDice", 3, "higher"),
+    Column("width_mae", "width MAE, px", 2, "lower"),
+    Column("width_bias", "width bias, px", 2),
+    Column("width_error_90", "width error 90 %, px", 2, "lower"),
+    Column("length_found", "length found", 3, "higher"),
     Column("psnr", "PSNR", 2, "higher"),
     Column("ssim", "SSIM", 3, "higher"),
     Column("kernel_psnr", "kernel PSNR", 2, "higher"),
@@ -86,14 +89,12 @@ def markdown(evaluations: Sequence[Evaluation]) -> str:
 def comma_separated(evaluations: Sequence[Evaluation]) -> str:
     """CSV with every number of every evaluation, unrounded; a column says which rows are published."""
     keys = dict.fromkeys(key for evaluation in evaluations for key in evaluation.metrics)
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(["run", "system", "data", "published", *keys])
-    for row in table_rows(evaluations):
-        values = (row.values.get(key, math.nan) for key in keys)
-        cells = ["" if math.isnan(value) else repr(value) for value in values]
-        writer.writerow([row.name, row.system, row.data, "yes" if row.published else "no", *cells])
-    return stream.getvalue()
+    rows = [
+        {"run": row.name, "system": row.system, "data": row.data, "published": "yes" if row.published else "no"}
+        | row.values
+        for row in table_rows(evaluations)
+    ]
+    return csv_text(rows, ["run", "system", "data", "published", *keys])
 
 
 def latex(evaluations: Sequence[Evaluation]) -> str:

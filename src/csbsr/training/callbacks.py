@@ -1,4 +1,4 @@
-"""Lightning callbacks: phase borders, checkpoints, panels, progress."""
+"""Lightning callbacks: phase borders, panels, progress."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from typing import Any, cast
 
 import numpy as np
 import pytorch_lightning as pl
-from pytorch_lightning.callbacks import Callback, Checkpoint, RichProgressBar
+from pytorch_lightning.callbacks import Callback, RichProgressBar
 from pytorch_lightning.loggers import TensorBoardLogger, WandbLogger
 from pytorch_lightning.strategies import DDPStrategy, SingleDeviceStrategy
 from torch.nn.parallel import DistributedDataParallel
 
+from csbsr.files import whole
 from csbsr.pages.panel import panel
-from csbsr.training.module import CrackModule, NonFiniteLoss
+from csbsr.training.module import CrackModule
 
 
 class PhaseControl(Callback):
@@ -54,42 +55,6 @@ class PhaseControl(Callback):
             strategy.configure_ddp()
 
 
-class SaveLast(Checkpoint):
-    """Keeps ``last.ckpt``: after each validation, every ``every_n_steps`` updates, at the end and on interruption.
-
-    A loss that is not finite gets a file of its own beside it, so that ``last.ckpt`` stays sound.
-    """
-
-    def __init__(self, folder: str | Path, every_n_steps: int = 1000) -> None:
-        self.path = Path(folder) / "last.ckpt"
-        self.every_n_steps = every_n_steps
-        self._saved_step = -1
-
-    def _save(self, trainer: pl.Trainer) -> None:
-        if trainer.global_step:
-            self._saved_step = trainer.global_step
-            trainer.save_checkpoint(self.path, weights_only=False)
-
-    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
-        """Save on schedule; at the last update too, before weight averaging replaces the weights."""
-        step = trainer.global_step
-        if step != self._saved_step and (step % self.every_n_steps == 0 or step >= trainer.max_steps > 0):
-            self._save(trainer)
-
-    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Save with the threshold that this validation recommends."""
-        if trainer.state.fn == "fit" and not trainer.sanity_checking:
-            self._save(trainer)
-
-    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
-        """Save where an interrupted run can go on; an unsound state goes to its own file."""
-        if isinstance(exception, NonFiniteLoss):
-            own = self.path.with_name(f"not_finite_step_{trainer.global_step}.ckpt")
-            trainer.save_checkpoint(own, weights_only=False)
-        elif isinstance(exception, KeyboardInterrupt) and trainer.global_step != self._saved_step:
-            self._save(trainer)
-
-
 class Panels(Callback):
     """Writes a picture of the first validation images: LR, SR, HR, mask, segmentation and both kernels.
 
@@ -120,9 +85,9 @@ class Panels(Callback):
             return
         picture = panel(self._rows)
         self._rows = []
-        self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / f"step_{trainer.global_step:07d}.png"
-        picture.save(path)
+        with whole(path) as file:
+            picture.save(file, "PNG")
         for logger in trainer.loggers:
             if isinstance(logger, WandbLogger):
                 logger.log_image("val/panel", [str(path)], step=trainer.global_step)

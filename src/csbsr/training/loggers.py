@@ -2,51 +2,46 @@
 
 from __future__ import annotations
 
-import csv
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger, WandbLogger
-from pytorch_lightning.loggers.csv_logs import ExperimentWriter
 from pytorch_lightning.utilities import rank_zero_only
 
 from csbsr.pages.panel import panel
+from csbsr.training.curves import CurveFile
+from csbsr.training.resuming import ResumePoint
 
 
 class ContinuedCSVLogger(CSVLogger):
     """Writes ``<save_dir>/metrics.csv``; rows of an earlier part of the same run stay.
 
-    Lightning's own logger deletes the file of an earlier start.  Rows from ``first_step`` on were written by a start
-    that went further than the checkpoint from which the run goes on, and are dropped.
-
     Args:
         save_dir: folder of ``metrics.csv``.
-        first_step: the first step (0-based) of this start; None keeps every row.
         flush_logs_every_n_steps: how often rows reach the file.
     """
 
-    def __init__(self, save_dir: str, first_step: int | None = None, flush_logs_every_n_steps: int = 50) -> None:
+    def __init__(self, save_dir: str, flush_logs_every_n_steps: int = 50) -> None:
         super().__init__(save_dir, name="", version="", flush_logs_every_n_steps=flush_logs_every_n_steps)
-        self.first_step = first_step
+        self._point: ResumePoint | None = None
+
+    def go_on_from(self, point: ResumePoint) -> None:
+        """Drop the rows that an earlier start wrote beyond this point, and those of an unfinished validation."""
+        self._point = point
 
     @property
-    def experiment(self) -> ExperimentWriter:
-        """The writer, holding the earlier rows."""
+    def experiment(self) -> CurveFile:
+        """The table, which only the first process writes."""
         if self._experiment is None and getattr(rank_zero_only, "rank", 0) == 0:
-            path = Path(self.log_dir) / ExperimentWriter.NAME_METRICS_FILE
-            rows = []
-            if path.is_file():
-                with path.open(newline="") as file:
-                    rows = list(csv.DictReader(file))
-                path.unlink()
-            with warnings.catch_warnings():  # that the folder is not empty: it is the run's
-                warnings.simplefilter("ignore")
-                writer = super().experiment
-            writer.metrics = [row for row in rows if self.first_step is None or int(row["step"]) < self.first_step]
+            self._experiment = cast(Any, CurveFile(Path(self.log_dir), self._point))
         return super().experiment
+
+    @rank_zero_only
+    def sync(self) -> None:
+        """Have all rows on the disk."""
+        self.experiment.sync()
 
 
 def log_final(

@@ -14,15 +14,12 @@ from torchmetrics import Metric
 
 from csbsr.contracts import Batch, JointOutput
 from csbsr.data.seeds import item_seed
+from csbsr.errors import NonFiniteLoss
 from csbsr.training.phases import Phase, PhaseSchedule, freeze_all_but
 from csbsr.weights.checkpoint import CARD_KEY
 
 log = logging.getLogger("csbsr")
 T = TypeVar("T")
-
-
-class NonFiniteLoss(RuntimeError):
-    """The loss became NaN or infinite; training stopped before the update."""
 
 
 class CrackModule(LightningModule):
@@ -107,7 +104,8 @@ class CrackModule(LightningModule):
         loss = terms.total.mean()
         self._note_if_non_finite(loss, batch["name"])
         scalars = {f"train/{name}": value.detach().mean() for name, value in terms.terms.items()}
-        self.log_dict({"train/loss": loss.detach(), **scalars}, batch_size=len(batch["name"]))
+        scalars = mean_over_processes({"train/loss": loss.detach(), **scalars})
+        self.log_dict(scalars, batch_size=len(batch["name"]))
         self.log_dict(
             {"train/alpha": alpha, "train/phase": float(self.schedule.index(self.global_step))},
             batch_size=len(batch["name"]),
@@ -195,6 +193,15 @@ class CrackModule(LightningModule):
         """Keep what only a checkpoint knows."""
         if "recommended_threshold" in checkpoint.get(CARD_KEY, {}):
             self.card["recommended_threshold"] = checkpoint[CARD_KEY]["recommended_threshold"]
+
+
+def mean_over_processes(values: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Each of these scalars as its mean over the processes of the training; every process has to ask for the same."""
+    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+        return values
+    together = torch.stack([value.float() for value in values.values()])
+    torch.distributed.all_reduce(together)
+    return dict(zip(values, together / torch.distributed.get_world_size(), strict=True))
 
 
 def _needed(name: str, value: T | None) -> T:

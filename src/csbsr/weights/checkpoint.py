@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from csbsr.build import TRUSTED, build
+from csbsr.joint import JointSystem
 from csbsr.plain import field, kind_of
 from csbsr.weights.card import check_card, network_packages, without_downloads
 from csbsr.weights.container import read_weights
@@ -68,7 +69,8 @@ def check_goes_on(checkpoint: Mapping[str, Any], name: str) -> None:
     Raises:
         ValueError: an entry is missing or of another kind.
     """
-    for key, kind in (("overrides", list), ("scale", int), ("network", dict)):
+    in_card: tuple[tuple[str, type], ...] = (("overrides", list), ("scale", int), ("network", dict))
+    for key, kind in in_card:
         field(card(checkpoint), key, kind, name)
     for key, kind in (
         ("global_step", int), ("epoch", int), ("pytorch-lightning_version", str), ("loops", dict),
@@ -82,12 +84,12 @@ def check_goes_on(checkpoint: Mapping[str, Any], name: str) -> None:
         field(states, "param_groups", list, f"{name}: optimizer_states")
 
 
-def card(checkpoint: dict[str, Any]) -> dict[str, Any]:
+def card(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
     """What a checkpoint tells of itself; empty for released weights."""
     return checkpoint.get(CARD_KEY, {})
 
 
-def load(ckpt: str | Path, scale: int | None = None, trusted: Sequence[str] = TRUSTED) -> nn.Module:
+def load(ckpt: str | Path, scale: int | None = None, trusted: Sequence[str] = TRUSTED) -> JointSystem:
     """The network of a checkpoint, in eval mode: ``csbsr.load("runs/…/checkpoints/best.ckpt")``.
 
     Args:
@@ -96,7 +98,7 @@ def load(ckpt: str | Path, scale: int | None = None, trusted: Sequence[str] = TR
         trusted: packages that the checkpoint may name as parts of its network, beyond the weights it holds.
 
     Returns:
-        A module ``lr (B, 3, h, w) -> JointOutput``; its attribute ``card`` holds what the checkpoint tells of itself.
+        A system ``lr (B, 3, h, w) -> JointOutput``; its attribute ``card`` holds what the checkpoint tells of itself.
 
     Raises:
         FileNotFoundError: no such file.
@@ -105,9 +107,7 @@ def load(ckpt: str | Path, scale: int | None = None, trusted: Sequence[str] = TR
     path = Path(ckpt)
     checkpoint = {} if path.is_dir() else read_checkpoint(path)
     if CARD_KEY not in checkpoint:
-        network = load_reference(path, scale)
-        network.card = {"network": network.spec}
-        return network
+        return load_reference(path, scale) if path.is_dir() else load_reference(checkpoint, scale, printable(path))
     name = f"ckpt: {printable(path)}"
     weights = network_weights(checkpoint)
     network = rebuilt(checkpoint[CARD_KEY]["network"], weights, trusted, name)

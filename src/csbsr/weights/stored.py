@@ -46,7 +46,7 @@ def stored_settings(config: Mapping[str, Any], used: tuple[str, ...], name: str)
     return cleaned
 
 
-_LEFT_OUT = object()
+_LEFT_OUT, _NOTHING = object(), object()
 
 
 def _cleaned(value: Any, place: str, used: bool, name: str) -> Any:
@@ -76,7 +76,10 @@ def _check_size(config: Mapping[str, Any], key: str, name: str) -> None:
         if place in above or len(above) > 64:
             raise ValueError(f"{name}: config: {printable('.'.join(place))} refers to itself")
         if place not in sizes:
-            sizes[place] = size_of(_at(config, place), place, (*above, place))
+            value = _at(config, place)
+            if value is _NOTHING:
+                raise ValueError(f"{name}: config: refers to {printable('.'.join(place))}, which it does not hold")
+            sizes[place] = size_of(value, place, (*above, place))
         return sizes[place]
 
     def size_of(value: Any, place: tuple[str, ...], above: tuple[tuple[str, ...], ...]) -> int:
@@ -104,13 +107,13 @@ def _target(reference: str, place: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _at(config: Mapping[str, Any], place: tuple[str, ...]) -> Any:
-    """The entry at ``place``; None if there is none: whoever reads it will say so."""
+    """The entry at ``place``; `_NOTHING` if there is none."""
     value: Any = config
     for part in place:
         if isinstance(value, Mapping):
-            value = value.get(part)
+            value = value.get(part, _NOTHING)
         elif isinstance(value, list) and part.isdigit() and int(part) < len(value):
             value = value[int(part)]
         else:
-            return None
+            return _NOTHING
     return value

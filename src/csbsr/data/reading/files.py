@@ -9,8 +9,9 @@ import threading
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from csbsr.data.errors import DataError
 from csbsr.data.limits import MAX_MEGAPIXELS, check_memory, check_pixels, decoded_bytes
@@ -25,6 +26,7 @@ _limit: contextvars.ContextVar[float] = contextvars.ContextVar("max_megapixels",
 _inside, _entering = [0], threading.Lock()
 _pillow: list[int | None] = []
 _SNIFFED = 64 << 20  # bytes; a larger file is read only if it begins as an image
+_MOST_BYTES = 16  # to a pixel: four bands of 32 bits
 _BEGINNINGS = (b"\xff\xd8\xff", b"\x89PNG", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"RIFF", b"BM", b"\0\0\0\x0cjP",
                b"\xff\x4f\xff\x51")  # fmt: skip
 
@@ -71,7 +73,7 @@ def contents(path: str | Path) -> bytes:
     try:
         with open(path, "rb") as file:
             if size > _SNIFFED:
-                _check_beginning(path, file.read(16), size)
+                _check_large(path, file, size)
                 file.seek(0)
             data = file.read()
     except (OSError, ValueError) as error:
@@ -86,9 +88,27 @@ def contents(path: str | Path) -> bytes:
     return data
 
 
-def _check_beginning(path: str | Path, beginning: bytes, size: int) -> None:
+def _check_large(path: str | Path, file: IO[bytes], size: int) -> None:
+    """Refuse a large file that is no image, or that is far larger than its image, before all of it is read."""
+    beginning = file.read(16)
     if not beginning.startswith(_BEGINNINGS) and beginning[4:8] != b"ftyp":
         raise DataError.about(path, f"{size / 1e6:.0f} MB that are no image", EXPECTED, "Convert it or remove it.")
+    file.seek(0)
+    try:
+        with any_size(), Image.open(file) as image:
+            kind, width, height = image.format, image.width, image.height
+    except UnidentifiedImageError:
+        if not beginning.startswith((b"II", b"MM")):  # of a TIFF more is read than Pillow knows
+            raise damaged(path, f"{size / 1e6:.0f} MB without a readable head") from None
+    except DAMAGED as error:
+        raise damaged(path, error) from error
+    else:
+        check_pixels(path, width, height, _limit.get())
+        if kind != "TIFF" and size > _SNIFFED + _MOST_BYTES * width * height:
+            raise DataError.about(
+                path, f"{size / 1e6:.0f} MB for {width} x {height} pixels", "a file of a size that fits",
+                "It holds something else too: save the picture anew, or remove it.",
+            )  # fmt: skip
     check_memory(path, size)
 
 

@@ -17,7 +17,8 @@ from PIL import Image
 from csbsr.data.reading.files import DAMAGED, damaged, head_checked, unusual
 
 _ORIENTATION = 274  # EXIF tag
-_HARMLESS = re.compile(r"extraneous bytes before marker 0xd9|Invalid SOS parameters|Adobe color transform|JFIF", re.I)
+_HARMLESS = re.compile(r"Invalid SOS parameters|Adobe color transform|JFIF", re.I)
+_LEFT = re.compile(r"(\d+) extraneous bytes before marker 0xd9", re.I)
 _FRAMES = {
     0xC3: "a lossless JPEG", 0xC5: "a hierarchical JPEG", 0xC6: "a hierarchical JPEG", 0xC7: "a hierarchical JPEG",
     0xCB: "a lossless JPEG", 0xF7: "JPEG-LS",
@@ -91,12 +92,20 @@ def read_jpeg(path: str | Path, data: bytes, grey: bool = False) -> np.ndarray:
     except (*DAMAGED, RuntimeError) as error:
         if "subsampling" in str(error):  # a rare one, which turbojpeg leaves to libjpeg
             return _by_pillow(path, data, grey)
-        if not _HARMLESS.search(str(error)):
+        if not _harmless(str(error), data):
             raise damaged(path, error) from error
     try:
         return simplejpeg.decode_jpeg(data, space, strict=False)
     except (*DAMAGED, RuntimeError) as error:
         raise damaged(path, error) from error
+
+
+def _harmless(warning: str, data: bytes) -> bool:
+    """Does a warning of libjpeg cost no pixel?  Padding before the end mark does not; pixels left over there do."""
+    if found := _LEFT.search(warning):
+        end = data.rfind(b"\xff\xd9")
+        return not data[max(0, end - int(found[1])) : end].strip(b"\x00\xff")
+    return _HARMLESS.search(warning) is not None
 
 
 def _by_pillow(path: str | Path, data: bytes, grey: bool) -> np.ndarray:

@@ -47,8 +47,11 @@ def decode(path: str | Path, grey: bool = False) -> Decoded:
         DataError: the file is missing, empty, damaged, or of a kind that is not read; says what it is and how to
             convert it.
     """
+    data = contents(path)
+    if (how := unreadable(path)) and not is_jpeg(data):  # a raw file may open as its preview
+        raise DataError.about(path, "a photograph in a format that cannot be read", EXPECTED, f"It is {how}.")
     with any_size():
-        return _decoded(path, contents(path), grey)
+        return _decoded(path, data, grey)
 
 
 def _decoded(path: str | Path, data: bytes, grey: bool) -> Decoded:
@@ -107,10 +110,9 @@ def _open(path: str | Path, data: bytes) -> Image.Image:
     try:
         return Image.open(io.BytesIO(data))
     except UnidentifiedImageError as error:
-        what, how = named(data), unreadable(path)
-        if what or how:
-            way = f"It is {how}." if how else "Convert it to PNG or TIFF, or remove it."
-            raise DataError.about(path, f"{what or 'a format'} that cannot be read", EXPECTED, way) from error
+        if what := named(data):
+            way = "Convert it to PNG or TIFF, or remove it."
+            raise DataError.about(path, f"{what} that cannot be read", EXPECTED, way) from error
         raise DataError.about(path, "no image", EXPECTED, "Convert it or remove it.") from error
     except DAMAGED as error:
         raise damaged(path, error) from error
@@ -126,7 +128,8 @@ def _frames(image: Image.Image) -> tuple[str, ...]:
 def _sixteen_bit(image: Image.Image) -> bool:
     if image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PNG"):
         return True  # the second is how Pillow before 11.3 opens a 16-bit grey PNG
-    return any("16" in str(tile[3]) for tile in getattr(image, "tile", ()))  # the raw mode, e.g. "RGB;16B"
+    tiles = [tile[3] for tile in getattr(image, "tile", ())]  # the raw mode is there, alone or first, e.g. "RGB;16B"
+    return any("16" in str(args[0] if isinstance(args, tuple) and args else args) for args in tiles)
 
 
 def _sixteen(path: str | Path, data: bytes, opened: Image.Image, notes: tuple[str, ...]) -> Decoded:
