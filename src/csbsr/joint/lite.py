@@ -14,6 +14,7 @@ from csbsr.contracts import JointOutput
 from csbsr.degradation.degrade import at_least_float32
 from csbsr.degradation.shape import kernel_of_shape, shape_of_kernel
 from csbsr.joint.lite_parts import Context, ModulatedBlock, Redegradation, conv3
+from csbsr.joint.system import JointSystem
 from csbsr.segmentor.base import pad_to, probability
 from csbsr.sr.autocorrelation import Autocorrelation
 
@@ -37,7 +38,7 @@ class Appearance(NamedTuple):
     shape: Tensor | None
 
 
-class LiteNetwork(nn.Module):
+class LiteNetwork(JointSystem):
     """Joint blind super-resolution and crack segmentation at the cost of low resolution.
 
     ::
