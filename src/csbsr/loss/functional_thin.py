@@ -26,9 +26,7 @@ def batch_dice(segmentation: Tensor, mask: Tensor, valid: Tensor | None = None) 
     return (1 - (2 * (p * y).sum() + 1) / (p.sum() + y.sum() + 1)).expand(len(p))
 
 
-def soft_cl_dice(
-    segmentation: Tensor, mask: Tensor, valid: Tensor | None = None, iterations: int = 5
-) -> Tensor:
+def soft_cl_dice(segmentation: Tensor, mask: Tensor, valid: Tensor | None = None, iterations: int = 5) -> Tensor:
     """Soft clDice loss: the centre lines of each must lie inside the other.
 
     ``1 - 2·P·S/(P + S)`` with ``P = (Σ skel(p)·y + 1)/(Σ skel(p) + 1)``, ``S = (Σ skel(y)·p + 1)/(Σ skel(y) + 1)``,
