@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
 import csbsr
+from csbsr.moved import present_words
 
 #: Values that are paths: taken literally, whatever characters they hold, and made absolute.
 PATH_KEYS = (
@@ -25,6 +27,7 @@ TEXT_KEYS = (
 SWEPT_KEYS = ("ckpt", "init", "data.root", "input")
 #: Exit codes: some of many inputs failed; stopped by Ctrl-C, as a shell has it.
 SOME_FAILED, STOPPED = 2, 130
+_COMMA = re.compile(r"([+-]?\d*),(\d+)( *mm)?")
 _SHARED = ("base", "files")  # options of a group that hold what the others share
 _FREE = ("trainer.", "logger.", "callbacks.", "hydra.")  # arguments of others' classes, some of several types
 
@@ -40,7 +43,7 @@ def run(task: Callable, config_name: str, arguments: Sequence[str], stopped: str
 
     With ``stopped``, Ctrl-C prints that and exits with `STOPPED`.
     """
-    sys.argv = [sys.argv[0], *arguments]
+    sys.argv = [sys.argv[0], *said_now(arguments)]
     try:
         hydra.main(version_base="1.3", config_path=str(config_folder()), config_name=config_name)(task)()
     except KeyboardInterrupt:
@@ -48,6 +51,15 @@ def run(task: Callable, config_name: str, arguments: Sequence[str], stopped: str
             raise
         print(f"stopped; {stopped}", file=sys.stderr)
         raise SystemExit(STOPPED) from None
+
+
+def said_now(arguments: Sequence[str]) -> list[str]:
+    """The words with those of an earlier version as they are said now, and a note of each on the terminal."""
+    words = present_words(arguments)
+    for old, new in zip(arguments, words, strict=True):
+        if old != new:
+            print(f"note: {old} is said {new} now; the old word goes with the next version", file=sys.stderr)
+    return words
 
 
 def literal_paths(arguments: Sequence[str]) -> list[str]:
@@ -58,7 +70,23 @@ def literal_paths(arguments: Sequence[str]) -> list[str]:
     the values of `SWEPT_KEYS`.
     """
     sweep = any(argument in ("-m", "--multirun") for argument in arguments)
-    return [_literal(argument, sweep) for argument in arguments]
+    return [_literal(argument if sweep else with_point(argument), sweep) for argument in arguments]
+
+
+def with_point(argument: str) -> str:
+    """``threshold=0,5`` as ``threshold=0.5``: outside of a sweep a comma in a number can be nothing else.
+
+    Raises:
+        SystemExit: it may also divide thousands.
+    """
+    key, _, value = argument.partition("=")
+    found = _COMMA.fullmatch(value)
+    if found is None or key.lstrip("+") in (*PATH_KEYS[:-3], *TEXT_KEYS, "save"):
+        return argument
+    whole, part, unit = found.groups()
+    if len(part) == 3 and whole.strip("+-") not in ("", "0"):
+        raise SystemExit(f"error: {key}: write {whole}{part} or {whole}.{part}: a comma is no part of a number here")
+    return f"{key}={whole or 0}.{part}{unit or ''}"
 
 
 def _literal(argument: str, sweep: bool) -> str:
@@ -76,7 +104,7 @@ def _literal(argument: str, sweep: bool) -> str:
 
 def _is_number(text: str) -> bool:
     try:
-        float(text)
+        float(text.removesuffix("mm"))
     except ValueError:
         return False
     return True

@@ -8,6 +8,7 @@ os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # read when albumentatio
 
 #: Public name -> module, imported when first asked for: the loss needs distance maps, not Lightning.
 _MODULES = {
+    "CrackData": "crack_data",
     "CrackDataModule": "datamodule",
     "DataError": "errors",
     "DegradedPairs": "degraded",
@@ -17,7 +18,7 @@ _MODULES = {
     "SyntheticPairs": "synthetic",
     "WorldPairs": "world",
     "check": "checks",
-    "degrade_batch": "datamodule",
+    "degrade_batch": "crack_data",
     "degraded_data": "factories",
     "distance_to_crack": "distance",
     "evaluation_generator": "seeds",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from csbsr.inside import check_relative
@@ -48,16 +48,13 @@ def check_run_card(card: Any) -> None:
             raise ValueError(f"{name}: network.{part}: expected a mapping, got {kind_of(inner)}")
         if isinstance(inner, Mapping) and not isinstance(inner.get("network", {}), Mapping):
             raise ValueError(f"{name}: network.{part}.network: expected a mapping, got {kind_of(inner['network'])}")
-    for key, kind in {"name": str, "degradation": str, "fingerprint": str, "images": int}.items():
+    for key, kind in (("name", str), ("degradation", str), ("fingerprint", str), ("images", int)):
         if data.get(key) is not None:
             field(data, key, kind, f"{name}: data")
-    entries: tuple[tuple[Sequence[str], type], ...] = (
-        (_TEXTS, str), (_NUMBERS, float), (("config", "training"), dict),
-    )  # fmt: skip
-    for keys, kind in entries:
-        for key in keys:
-            if card.get(key) is not None:
-                field(card, key, kind, name)
+    kinds: dict[str, type] = dict.fromkeys(_TEXTS, str) | dict.fromkeys(_NUMBERS, float)
+    for key, entry_kind in {**kinds, "config": dict, "training": dict}.items():
+        if card.get(key) is not None:
+            field(card, key, entry_kind, name)
 
 
 def check_names(names: Iterable[str | None]) -> None:
