@@ -20,7 +20,7 @@ from pytorch_lightning.utilities import rank_zero_only
 from csbsr.build import TRUSTED, build
 from csbsr.cli import build as make
 from csbsr.cli.command import plain, reports_errors, run_folder
-from csbsr.cli.config import literal_paths, merged, quoted, run, show_version, value_of, without
+from csbsr.cli.config import literal_paths, merged, quoted, run, said_now, show_version, value_of, without
 from csbsr.cli.folders import claimed, claims
 from csbsr.cli.replay import check_stored
 from csbsr.cli.sweep import forwarding, holds_run, left_behind
@@ -30,6 +30,7 @@ from csbsr.files import remove_partial, write_text
 from csbsr.joint import JointSystem, describe
 from csbsr.metrics.collection import CrackMetrics
 from csbsr.metrics.definitions import definitions
+from csbsr.metrics.representable import ENOUGH, beyond_reach
 from csbsr.report.page import number
 from csbsr.training import slurm
 from csbsr.training.loggers import ContinuedCSVLogger, log_final
@@ -72,7 +73,8 @@ def continued(arguments: list[str]) -> list[str]:
             f"ckpt: {printable(path)} was not written by csbsr-train; to start from its weights use "
             f"init={printable(path)}"
         )
-    given, stored = without(arguments, "ckpt"), without(described["overrides"], *PLACE)
+    given, stored = (said_now(words) for words in (arguments, described["overrides"]))
+    given, stored = without(given, "ckpt"), without(stored, *PLACE)
     replayed = merged(stored, given)[: -len(given) or None]
     check_goes_on(checkpoint, f"ckpt: {printable(path)}")
     check_stored(replayed, given, path)
@@ -286,6 +288,13 @@ def introduce(config: DictConfig, network: JointSystem, data: CrackDataModule, f
     if "root" in config.data:  # it may come from a checkpoint
         log.info("root     %s", printable(config.data.root))
     log.info("output   %s", folder)
+    beyond = beyond_reach(network, data.degradation)
+    if beyond:
+        log.info(
+            "note     %.0f %% of these blurs have kernels that this network cannot represent "
+            "(the nearest it can make is below %g dB)",
+            100 * beyond, ENOUGH,
+        )  # fmt: skip
     if config.width.sr == 1 and not torch.cuda.is_available() and choices.get("recipe") != "quick":
         log.info(
             "note     no GPU found: the full-size system takes seconds a step here; recipe=quick is made for a CPU"
