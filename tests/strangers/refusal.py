@@ -5,6 +5,8 @@ import pickle
 import re
 import resource
 import signal
+import sys
+import tempfile
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -52,6 +54,41 @@ def _answer(call: Callable[[], Any], write: int) -> None:
     with os.fdopen(write, "wb") as pipe:
         pipe.write(pickle.dumps(answer))
     os._exit(0)
+
+
+class Finished(NamedTuple):
+    """How a command ended."""
+
+    code: int  #: its exit code
+    out: str  #: what it printed
+    err: str
+    memory: int  #: bytes, at its peak
+    trace: str
+
+
+def command(main: Callable[[], Any], *arguments: object) -> Finished:
+    """Run an entry point of the command line in a forked process; what ends in a traceback has the code 99."""
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+
+        def call() -> None:
+            for descriptor, file, stream in ((1, out, "stdout"), (2, err, "stderr")):
+                os.dup2(file.fileno(), descriptor)
+                setattr(sys, stream, os.fdopen(descriptor, "w", buffering=1, closefd=False))
+            sys.argv = ["command", *map(str, arguments)]
+            main()
+
+        outcome = in_child(call)
+        texts = []
+        for file in (out, err):
+            file.seek(0)
+            texts.append(file.read())
+    code = {"": 0, "SystemExit": 1}.get(outcome.kind, 99)
+    if outcome.kind == "SystemExit":
+        if outcome.message.isdigit():
+            code = int(outcome.message)
+        else:
+            texts[1] += outcome.message + "\n"
+    return Finished(code, texts[0], texts[1], outcome.memory, outcome.trace)
 
 
 def tree(folder: Path) -> dict[str, tuple[int, int]]:

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from csbsr.data.folder import FolderPairs
 from csbsr.data.reading import any_size, at_most, read_image, read_mask, read_photograph
+from csbsr.data.survey import survey
 from csbsr.inspection.metadata import read_metadata
 from csbsr.measure import read_segmentation
 from tests.strangers.images import bmp_that_claims, jpeg_that_claims, png, sparse, tiff_that_claims, webp_that_claims
@@ -85,6 +87,19 @@ def test_the_limit_is_the_users(tmp_path):
     with at_most(0.01), pytest.raises(ValueError, match=r"expected at most 0\.01 megapixels\. .* max_megapixels=1;"):
         read_image(tmp_path / "a.png")
     assert read_image(tmp_path / "a.png").shape == (100, 101, 3)
+
+
+def test_a_training_set_has_the_same_limit_and_says_so_before_the_first_step(tmp_path):
+    for kind in ("images", "masks"):
+        (tmp_path / "train" / kind).mkdir(parents=True)
+        Image.fromarray(np.zeros((40, 50), np.uint8)).save(tmp_path / "train" / kind / "a.png")
+    pairs = FolderPairs(tmp_path, "train", max_megapixels=0.002)
+    assert pairs.read(0)[0].shape == (40, 50, 3)
+    assert not survey(pairs, [0])[0].fault
+    pairs = FolderPairs(tmp_path, "train", max_megapixels=0.0019)
+    with pytest.raises(ValueError, match=r"found 50 x 40 pixels"):
+        pairs.read(0)
+    assert "found 50 x 40 pixels" in survey(pairs, [0], full=False)[0].fault
 
 
 def test_pillows_own_limit_comes_back_when_the_last_thread_leaves(monkeypatch):

@@ -19,7 +19,7 @@ from csbsr.data.heads import Head, read_heads
 from csbsr.data.looked import Looked
 from csbsr.data.mask_values import IGNORED
 from csbsr.data.masks import MaskLook, judge_set, look_at_mask
-from csbsr.data.reading import any_size, read_photograph, unreadable
+from csbsr.data.reading import any_size, at_most, read_photograph, unreadable
 
 #: Kinds of faults, in the order in which they are told.
 FAULTS = (
@@ -228,7 +228,8 @@ def _look(source: FolderPairs, found: Found, place: int, head: Head, pictures: b
     own, missing, notes, error = None, 0, [], ""
     if pictures and not head.error:
         try:
-            image, valid, told = read_photograph(image_path, source.bands, source.bits)
+            with at_most(source.max_megapixels):
+                image, valid, told = read_photograph(image_path, source.bands, source.bits)
             own, notes = print_of(image), [f"images: {note}" for note in told]
             missing = 0 if valid is None else int(np.count_nonzero(~valid))
         except (DataError, MemoryError) as problem:

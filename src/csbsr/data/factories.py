@@ -9,6 +9,7 @@ from csbsr.contracts import Degradation, PairSource
 from csbsr.data.datamodule import CrackDataModule
 from csbsr.data.degraded import DegradedPairs
 from csbsr.data.folder import FolderPairs
+from csbsr.data.limits import MAX_MEGAPIXELS
 from csbsr.data.mask_values import MaskRule
 from csbsr.data.pairs import STEM
 from csbsr.data.synthetic import SyntheticPairs
@@ -29,6 +30,7 @@ def folder_data(
     bands: Sequence[int] | None = None,
     bits: int | None = None,
     check: str = "full",
+    max_megapixels: float = MAX_MEGAPIXELS,
     **options: Any,
 ) -> CrackDataModule:
     """Data module of ``root/{train,test}/{images,masks}``.
@@ -39,14 +41,15 @@ def folder_data(
         train: name of the folder with the training part.
         test: name of the folder with the test part.
         origin: how to get the data set, for the error when it is missing.
-        mask_name: see `csbsr.data.folder.FolderPairs`, as for ``bands``, ``bits`` and ``check``.
+        mask_name: see `csbsr.data.folder.FolderPairs`, as for ``bands``, ``bits``, ``check`` and
+            ``max_megapixels``.
         crack_label: see `csbsr.data.mask_values.MaskRule`; whole numbers may come as text.
         ignore_label: the same.
         options: further arguments of `CrackDataModule`.
     """
     rule = MaskRule(label_of(crack_label), label_of(ignore_label))
     train_pairs, test_pairs = (
-        FolderPairs(root, split, origin, mask_name, rule, bands, bits, check) for split in (train, test)
+        FolderPairs(root, split, origin, mask_name, rule, bands, bits, check, max_megapixels) for split in (train, test)
     )
     return CrackDataModule(train_pairs, test_pairs, degradation, **options)
 

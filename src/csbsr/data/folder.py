@@ -13,11 +13,12 @@ import numpy as np
 
 from csbsr.data.errors import DataError
 from csbsr.data.heads import read_head
+from csbsr.data.limits import MAX_MEGAPIXELS
 from csbsr.data.mask_values import IGNORED, MaskRule
 from csbsr.data.masks import MASK_SUFFIXES, read_labels
 from csbsr.data.pairs import STEM, Listing, check_mask_name, hint, listing, matched
 from csbsr.data.polygons import Coco, is_coco
-from csbsr.data.reading import SUFFIXES, read_photograph, unreadable
+from csbsr.data.reading import SUFFIXES, at_most, read_photograph, unreadable
 
 log = logging.getLogger(__name__)
 
@@ -101,6 +102,7 @@ class FolderPairs:
         bands: of the images' files to read, counted from 1; None for red, green and blue.
         bits: of the images' numbers; None to tell them from each file.
         check: how much is looked at before a run, see `csbsr.data.survey.check_before`.
+        max_megapixels: a larger image is refused by its head.
     """
 
     def __init__(
@@ -113,11 +115,13 @@ class FolderPairs:
         bands: Sequence[int] | None = None,
         bits: int | None = None,
         check: str = "full",
+        max_megapixels: float = MAX_MEGAPIXELS,
     ) -> None:
         check_mask_name(mask_name)
         self.root, self.split, self.origin = Path(root), split, origin
         self.mask_name, self.rule = mask_name, rule or MaskRule()
         self.bands, self.bits, self.check = None if bands is None else list(bands), bits, check
+        self.max_megapixels = max_megapixels
 
     @cached_property
     def pairs(self) -> list[tuple[Path, Path]]:
@@ -186,7 +190,8 @@ class FolderPairs:
             DataError: a file cannot be read, the mask's values mean something else, or the two differ in size.
         """
         image_path, mask_path = self.pairs[index]
-        image, valid, _ = read_photograph(image_path, self.bands, self.bits)
+        with at_most(self.max_megapixels):
+            image, valid, _ = read_photograph(image_path, self.bands, self.bits)
         mask = self.read_mask(index, (image.shape[0], image.shape[1]))
         if image.shape[:2] != mask.shape:
             raise other_size(image_path, mask_path, (image.shape[0], image.shape[1]), (mask.shape[0], mask.shape[1]))
@@ -199,7 +204,8 @@ class FolderPairs:
         if self.coco is not None:
             return self.coco.mask(self.coco.named(self.name(index)))
         path = self.pairs[index][1]
-        return read_labels(path, self.rule, size if path.suffix.lower() == ".json" else None)
+        with at_most(self.max_megapixels):
+            return read_labels(path, self.rule, size if path.suffix.lower() == ".json" else None)
 
     def fingerprint(self) -> str:
         """Short hash of all names and file sizes, and of how masks are read if that is said."""

@@ -6,14 +6,17 @@ import logging
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import NamedTuple
 
 from csbsr.data.errors import DataError
 from csbsr.data.folder import FolderPairs, other_size
 from csbsr.data.heads import Head, read_heads
+from csbsr.data.limits import check_pixels
 from csbsr.data.looked import Looked
 from csbsr.data.masks import MaskLook, SetVerdict, judge_set, look_at_mask
 from csbsr.data.polygons import Coco
+from csbsr.data.reading import at_most
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +53,7 @@ def survey(source: FolderPairs, indices: Sequence[int], full: bool = True, cache
         masks = read_heads([mask for _, mask in chosen], cache)
         looks = _looks(source, indices, images, cache) if full else [None] * len(names)
     return [
-        Seen(name, image, look, _fault(pair, image, mask, look))
+        Seen(name, image, look, _fault(pair, image, mask, look, source.max_megapixels))
         for name, pair, image, mask, look in zip(names, chosen, images, masks, looks, strict=True)
     ]
 
@@ -118,7 +121,8 @@ def _looks(
 
     def look(place: int) -> MaskLook:
         size = images[place].size if paths[place].suffix.lower() == ".json" and not images[place].error else None
-        return look_at_mask(paths[place], source.rule, size)[0]
+        with at_most(source.max_megapixels):
+            return look_at_mask(paths[place], source.rule, size)[0]
 
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
         fresh = dict(zip(todo, pool.map(look, todo), strict=True))
@@ -128,15 +132,19 @@ def _looks(
     return [found[place] for place in range(len(paths))]
 
 
-def _fault(pair: tuple[object, object], image: Head, mask: Head, look: MaskLook | None) -> str:
+def _fault(pair: tuple[Path, Path], image: Head, mask: Head, look: MaskLook | None, max_megapixels: float) -> str:
     if image.error:
         return image.error
+    try:
+        check_pixels(pair[0], image.width, image.height, max_megapixels)
+    except DataError as error:
+        return str(error)
     if look is not None and look.error:
         return look.error
     if mask.error:
         return mask.error
     if mask.width and image.size != mask.size:
-        return str(other_size(pair[0], pair[1], image.size, mask.size))  # type: ignore[arg-type]
+        return str(other_size(pair[0], pair[1], image.size, mask.size))
     return ""
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from markupsafe import Markup
 from torch import Tensor, nn
 
 from csbsr.contracts import Batch, JointOutput, Sample
@@ -154,6 +155,21 @@ def figure(rows: Sequence[Mapping[str, Any]]) -> str:
     """The rows' IoU as a bar chart, an ``<svg>`` element."""
     bars = [Bar(str(row["factor"]), float(row["iou_max"])) for row in rows]
     return bar_chart(bars, "IoU max, mean over the images", marked=bars[0].value)
+
+
+def section(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """What the report's template shows of the rows, None without any."""
+    if not rows:
+        return None
+    headings, lines = table_rows(rows)
+    return {
+        "images": rows[0]["images"],
+        "headings": headings,
+        "lines": lines,
+        "meanings": [(heading, meaning) for key, heading, _, meaning in COLUMNS if heading in headings],
+        "figure": Markup(figure(rows)),
+        "unsuited": unsuited(rows),
+    }
 
 
 def _mean(values: Sequence[float]) -> float:

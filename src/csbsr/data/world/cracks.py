@@ -15,7 +15,7 @@ from csbsr.data.world.ground import Generator, Ground, Size
 STYLES = ("hairline", "thin", "open", "gap", "net")
 #: How often each style occurs on a surface, in the order of `STYLES`.
 OFTEN = {
-    "asphalt": (0.22, 0.47, 0.10, 0.04, 0.17),
+    "asphalt": (0.18, 0.60, 0.07, 0.02, 0.13),
     "aggregate": (0.06, 0.24, 0.40, 0.22, 0.08),
     "concrete": (0.36, 0.34, 0.09, 0.07, 0.14),
     "plaster": (0.36, 0.30, 0.13, 0.10, 0.11),

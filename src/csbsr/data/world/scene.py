@@ -17,7 +17,7 @@ from csbsr.data.world.openings import open_surface
 from csbsr.data.world.photographs import SurfaceFolder
 
 #: How often each procedural surface occurs.
-OFTEN = {"asphalt": 0.30, "aggregate": 0.18, "concrete": 0.13, "plaster": 0.13, "masonry": 0.20, "boards": 0.06}
+OFTEN = {"asphalt": 0.43, "aggregate": 0.14, "concrete": 0.11, "plaster": 0.10, "masonry": 0.17, "boards": 0.05}
 COVERED = 0.5  # a pixel belongs to the crack if at least this fraction of it is covered
 VISIBLE = 0.001  # a cracked image shows at least this fraction of crack pixels
 ATTEMPTS = 6  # ... or the last of so many drawings
