@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from csbsr.inspection.corrections import Correctable
 from csbsr.inspection.metadata import Metadata
 from csbsr.inspection.photographs import READABLE, Photograph, find
 from csbsr.inspection.record import DONE, FAILED, Agreement, Record
@@ -40,6 +41,10 @@ class Mask:
         predicted: csbsr-predict wrote the mask.
         error: why it cannot be measured, if that is known before.
         unread: csbsr-predict could not read the photograph, and said so.
+        correctable: what of it a person may have corrected.
+        size: (H, W) of it, if noted.
+        photograph: its file, if noted; it may be gone.
+        missing: share of the photograph's pixels where its file holds none, if noted.
     """
 
     path: Path
@@ -55,6 +60,10 @@ class Mask:
     predicted: bool = False
     error: str | None = None
     unread: bool = False
+    correctable: Correctable | None = None
+    size: tuple[int, int] | None = None
+    photograph: Path | None = None
+    missing: float | None = None
 
     def listed_name(self, gsd: float | dict[str, float] | None) -> str:
         """The name by which a list of ground sampling distances has it; its own if none does."""
@@ -216,7 +225,19 @@ class Results:
             min_pixels=float((record.settings or {}).get("min_pixels") or 1),
             listed=(record.file,),
             predicted=True,
+            correctable=self._correctable(record, stem),
+            size=_size(record),
+            photograph=None if record.source is None else Path(record.source.path),
+            missing=None if record.handled is None else record.handled.missing_share,
         )  # fmt: skip
+
+    def _correctable(self, record: Record, stem: str) -> Correctable | None:
+        size, results = _size(record), record.results or {}
+        if size is None:
+            return None
+        mask, labelme = (self.folder / results[kind] if kind in results else None for kind in ("mask", "labelme"))
+        photograph = None if record.source is None else Path(record.source.path)
+        return Correctable(self.folder / stem, size, photograph, mask, labelme, record.digest)
 
     def _scale(self, record: Record) -> float:
         """Pixels of the result to one of the photograph."""
@@ -225,6 +246,14 @@ class Results:
         if not width or not result or record.threshold is None:
             raise _damaged(self.folder, f"{record.file} without width, result_width or threshold")
         return result / width
+
+
+def _size(record: Record) -> tuple[int, int] | None:
+    """(H, W) of the results of a photograph."""
+    found = record.predicted
+    if found is None or not found.result_height or not found.result_width:
+        return None
+    return found.result_height, found.result_width
 
 
 def results_of(folder: Path, root: Path) -> Results | None:
@@ -293,6 +322,7 @@ def _of_file(mask: Photograph, index: Mapping[str, Sequence[Path]], photos: Path
     for name in names:
         paths = index.get(name.casefold(), ())
         for path in sorted(paths, key=lambda path: path.stem != PurePosixPath(name).name):  # the same case first
-            return Mask(mask.path, mask.name, mask.stem, path, listed=(path.relative_to(photos).as_posix(),))
+            name_there = path.relative_to(photos).as_posix()
+            return Mask(mask.path, mask.name, mask.stem, path, listed=(name_there,), photograph=path)
     error = f"no photograph {names[-1]} in {photos}, so its scale is not known; add it, or leave photos= out"
     return Mask(mask.path, mask.name, mask.stem, error=error)

@@ -10,10 +10,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from csbsr.words import from_spreadsheet, spreadsheet_text
+
 
 def csv_text(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> str:
     """Rows as the text of a CSV file with ``columns``; None and what is not finite are empty, True and False 1 and 0.
 
+    Texts that a spreadsheet would run as a formula are written so that it does not.
     Entries of a row that are no column are left out, missing ones are empty.
     """
     stream = io.StringIO()
@@ -26,7 +29,8 @@ def csv_text(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> str:
 def read_csv(path: Path) -> list[dict[str, str]]:
     """The rows of a CSV file."""
     with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
-        return list(csv.DictReader(file))
+        rows = csv.DictReader(file)
+        return [{key: from_spreadsheet(cell) for key, cell in row.items() if isinstance(cell, str)} for row in rows]
 
 
 def json_text(value: Any) -> str:
@@ -47,6 +51,8 @@ def read_json(path: Path) -> Any:
 def _cell(value: Any) -> Any:
     if isinstance(value, bool):
         return int(value)
+    if isinstance(value, str):
+        return spreadsheet_text(value)
     return "" if value is None or (isinstance(value, float) and not math.isfinite(value)) else value
 
 
