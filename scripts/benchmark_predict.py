@@ -81,7 +81,7 @@ def seams(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
         for name, form in FORMS.items():
             predictor = Predictor.load(options.ckpt, **form)
             tiled = predictor.predict(image)
-            layout = predictor._layout(image.shape[:2], predictor.tile)
+            layout = predictor._layout(image.shape[:2], predictor.options.tile)
             difference = tiled.probability - whole.probability
             borders = [axis.bounds[1:-1] for axis in (layout.rows, layout.columns)]
             steps = [
@@ -123,7 +123,7 @@ def consistency(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
         touched = line.reshape(height // scale, scale, width // scale, scale).any((1, 3))
         for share, key in invented.items():
             sr = upscaled.sr_tensor * (1 - share * torch.from_numpy(line).to(upscaled.sr_tensor))
-            map_ = difference(lr, sr, upscaled.kernel, scale, predictor.antialias)[0]
+            map_ = difference(lr, sr, upscaled.kernel, scale, predictor._passes.antialias)[0]
             found[key].append(summarised(map_, touched).cracks)
     for key, values in found.items():
         shares = dict(zip(("least", "median", "largest"), np.percentile(values, (0, 50, 100)), strict=True))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 
 #: A spreadsheet takes a cell that begins with one of these for a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -23,6 +24,11 @@ def printable(text: object) -> str:
         is no UTF-8 is written as ``\\xff``.
     """
     return "".join(_escaped(character) for character in str(text))
+
+
+def first_names(names: Sequence[object], most: int = 3) -> str:
+    """The first of some names, and whether there are more."""
+    return ", ".join(map(printable, names[:most])) + (", …" if len(names) > most else "")
 
 
 def _escaped(character: str) -> str:

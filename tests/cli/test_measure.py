@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from csbsr.cli import measure
+from csbsr.inspection import masks as measuring_masks
 from csbsr.measure import CRACK_COLUMNS
 from tests.cli.inprocess import call
 from tests.measure.drawn import draw
@@ -424,14 +425,14 @@ def test_a_long_name_fails_alone(tmp_path):
 def test_an_interruption_leaves_a_summary(tmp_path, capsys, monkeypatch):
     for name in ("a", "b"):
         save(tmp_path / "masks" / f"{name}.png", (line() * 255).astype(np.uint8))
-    reading = measure.read_segmentation
+    reading = measuring_masks.read_segmentation
 
     def interrupted(path, *arguments):
         if path.name == "b.png":
             raise KeyboardInterrupt
         return reading(path, *arguments)
 
-    monkeypatch.setattr(measure, "read_segmentation", interrupted)
+    monkeypatch.setattr(measuring_masks, "read_segmentation", interrupted)
     assert list(measure_rows(tmp_path, tmp_path / "masks", code=130)) == ["a.png"]
     assert (tmp_path / "measured" / "report.html").is_file()
     assert "Traceback" not in capsys.readouterr().err
@@ -451,7 +452,7 @@ def test_what_the_system_refuses_is_told_in_a_line(tmp_path, capsys, monkeypatch
     def refuse(*_):
         raise PermissionError(13, "Permission denied", "here")
 
-    monkeypatch.setattr(measure, "items_of", refuse)
+    monkeypatch.setattr(measure, "find_masks", refuse)
     assert "Permission denied: 'here'" in refused(tmp_path, capsys, tmp_path)
 
 

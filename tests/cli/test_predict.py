@@ -16,7 +16,10 @@ from PIL import Image
 from PIL.TiffImagePlugin import IFDRational
 
 from csbsr.cli import predict
-from csbsr.inspection.job import PARTIAL, Job
+from csbsr.inspection.job import Job
+from csbsr.inspection.photographs import find
+from csbsr.inspection.predicting import Predicting
+from csbsr.inspection.store import PARTIAL, PREDICT, Store
 from csbsr.predict import Predictor
 from csbsr.predict.consistency import why_flagged
 from tests.cli.inprocess import call, checkpoint, exit_code
@@ -238,7 +241,7 @@ def test_files_left_by_an_end_while_they_were_moved_are_done_again(two, weights,
     output = tmp_path / "out"
     assert run(weights, two, output, "save=mask,sr") == 0
     with monkeypatch.context() as patch:
-        patch.setattr("csbsr.inspection.writing.Files.move", end)
+        patch.setattr("csbsr.inspection.store.GrowingFiles.move", end)
         assert run(weights, two, output, "save=mask,sr", "threshold=0.4", "overwrite=true") == 130
     before = stamps(output)
     assert run(weights, two / "0.png", output, "save=mask", "threshold=0.4", "overwrite=true") == 0
@@ -269,9 +272,8 @@ def test_what_cannot_be_named_or_looked_at_does_not_stop_a_second_start(two, wei
 
 
 def test_a_flag_says_which_number_is_above_its_limit():
-    record = {"consistency": 0.041, "consistency_cracks": 0.02}
-    assert why_flagged(record) == "consistency 0.041, limit 0.03"
-    assert why_flagged({"consistency": 0.02, "consistency_cracks": 0.06}).startswith("consistency 0.060 where cracks")
+    assert why_flagged(0.041, 0.02) == "consistency 0.041, limit 0.03"
+    assert why_flagged(0.02, 0.06).startswith("consistency 0.060 where cracks")
 
 
 def test_more_pixels_than_pillow_likes(two, weights, tmp_path, monkeypatch):
@@ -367,14 +369,16 @@ def test_relative_paths_patterns_and_uncertainty(two, weights, tmp_path, monkeyp
 
 def test_what_another_program_did_meanwhile_is_kept(two, weights, tmp_path):
     output = tmp_path / "out"
-    predictor = Predictor.load(weights, device="cpu")
-    first, second = (Job(predictor, two / f"{i}.png", output, save=["mask"], weights="w") for i in (0, 1))
-    both = Job(predictor, two, output, save=["mask"], weights="w")
+    work = Predicting(Predictor.load(weights, device="cpu"), ["mask"], "w")
+    first, second, both = (
+        Job(work, find(source, output).photographs, Store(output, PREDICT))
+        for source in (two / "0.png", two / "1.png", two)
+    )
     for job in (first, second):
-        job.run(lambda photograph, share: None, lambda line: None)
+        job.run()
     assert set(summary(output)[0]) == {"0.png", "1.png"}
     before = stamps(output)
-    assert both.run(lambda photograph, share: None, lambda line: None) == (0, 2, 0, 0)
+    assert both.run() == (0, 2, 0, 0)
     assert stamps(output) == before
 
 

@@ -3,18 +3,24 @@
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from csbsr.contracts import SegmentorOutput, SROutput
-from csbsr.inspection.inspector import Inspector, Kept
-from csbsr.inspection.measuring import MEASURED, MEASURED_BICUBIC, Measuring
+from csbsr.inspection.measuring import Measuring
+from csbsr.inspection.photographs import Photograph
+from csbsr.inspection.predicting import PredictingAndMeasuring
+from csbsr.inspection.record import MEASURED, MEASURED_BICUBIC, Record
+from csbsr.inspection.store import GrowingFiles, PicturePlaces
+from csbsr.inspection.writing import Kept
 from csbsr.joint import JointNetwork
-from csbsr.measure import reduced
+from csbsr.measure import IMAGE_COLUMNS, reduced
 from csbsr.predict import Predictor
 from csbsr.segmentor.base import Segmentor
 from csbsr.sr.base import SRNetwork
 from tests.measure.drawn import draw
 from tests.predict.systems import BICUBIC, KBPN, parallel, serial
 
+EXTRA = ("stem", "reduced")
 TILE = {"tile": 128, "margin_sr": 16, "margin_segmentation": 32, "blend": 16, "device": "cpu", "threshold": 0.5}
 
 
@@ -55,13 +61,16 @@ def photograph(width=5):
 
 
 def inspected(predictor, image, tmp_path, measuring=None, **options):
-    inspector = Inspector(predictor, measuring or Measuring(min_pixels=4), **options)
-    kept, shares = inspector.rows(Nothing()), []
-    outcome = predictor.run(image, kept)
-    places = {kind: tmp_path / kind for kind in ("widths", "cracks")}
-    record = inspector.measure("a.jpg", "a", tmp_path, image, kept, outcome, places, None, shares.append)
-    assert all(place.is_file() for place in places.values())
-    return record, shares
+    """What the record of a photograph tells of its measurement, and the shares of the work on both parts."""
+    work = PredictingAndMeasuring(predictor, ["widths", "cracks"], "w", measuring or Measuring(min_pixels=4), **options)
+    Image.fromarray(image).save(tmp_path / "a.png")
+    item, record, shares = Photograph(tmp_path / "a.png", "a.jpg", "a"), Record("a.jpg"), []
+    files = GrowingFiles({kind: tmp_path / kind for kind in work.kinds}, PicturePlaces.of(tmp_path, "a"), tmp_path)
+    work.do(item, record, files, shares.append)
+    assert all(files.temporary(kind).is_file() for kind in ("widths", "cracks"))
+    known = {key: value for key, value in record.row().items() if key in (*MEASURED, *MEASURED_BICUBIC, *EXTRA)}
+    assert sum(shares) == pytest.approx(1)
+    return known, work
 
 
 class Nothing:
@@ -74,7 +83,7 @@ class Nothing:
 
 def test_millimetres_are_those_of_the_photograph_divided_by_the_scale(tmp_path):
     predictor = Predictor(JointNetwork(Blocks(), Dark(), "none"), **TILE)
-    record, shares = inspected(predictor, photograph(5), tmp_path, Measuring(gsd={"a.jpg": 0.4}))
+    record, work = inspected(predictor, photograph(5), tmp_path, Measuring(gsd={"a.jpg": 0.4}))
     assert record["mm_per_pixel"] == pytest.approx(0.1)
     assert (record["height_px"], record["width_px"], record["cracks"], record["reduced"]) == (240, 320, 1, 1)
     assert record["width_mean_px"] == pytest.approx(20, abs=0.3)
@@ -83,7 +92,7 @@ def test_millimetres_are_those_of_the_photograph_divided_by_the_scale(tmp_path):
     # The bicubic enlargement has soft edges, half-way at the same place.
     assert record["bicubic_width_mean_mm"] == pytest.approx(2.0, abs=0.06)
     assert record["bicubic_length_mm"] == pytest.approx(24, rel=0.03)
-    assert sum(shares) == pytest.approx(1)
+    assert work.share((60, 80)) == 0.75
 
 
 @pytest.mark.parametrize(("megapixels", "factor"), [(64, 1), (0.02, 2), (0.005, 4)])
@@ -102,15 +111,15 @@ def test_what_super_resolution_changed_is_seen(tmp_path):
     assert record["width_mean_px"] == pytest.approx(26, abs=0.3)
     assert record["bicubic_width_mean_px"] == pytest.approx(20, abs=0.6)
     assert set(MEASURED) | set(MEASURED_BICUBIC) | {"stem", "reduced"} == set(record)
+    assert [column for column in IMAGE_COLUMNS if column not in MEASURED] == ["image", "threshold"]
 
 
 @pytest.mark.parametrize("network", [serial(BICUBIC), parallel()])
 def test_nothing_to_compare(network, tmp_path):
     predictor = Predictor(network, **TILE)
-    record, shares = inspected(predictor, photograph(), tmp_path, compare=True)
-    assert not shares
+    record, work = inspected(predictor, photograph(), tmp_path, compare=True)
     assert not any(key.startswith("bicubic") for key in record)
-    assert Inspector(predictor, Measuring(), compare=True).share((60, 80)) == 1
+    assert work.share((60, 80)) == 1
 
 
 def test_comparing_is_a_choice(tmp_path):
@@ -119,11 +128,11 @@ def test_comparing_is_a_choice(tmp_path):
     for compare, measuring, expected in (
         (False, Measuring(), False), (True, few, True), ("auto", few, False), ("auto", Measuring(), True)
     ):  # fmt: skip
-        record, _ = inspected(predictor, photograph(), tmp_path, measuring, compare=compare)
+        record, work = inspected(predictor, photograph(), tmp_path, measuring, compare=compare)
         assert ("bicubic_cracks" in record) == expected
-        assert (Inspector(predictor, measuring, compare).share((60, 80)) < 1) == expected
+        assert (work.share((60, 80)) < 1) == expected
     with pytest.raises(ValueError, match="compare_bicubic: expected true, false or auto"):
-        Inspector(predictor, Measuring(), "often")
+        PredictingAndMeasuring(predictor, [], "w", Measuring(), "often")
 
 
 @pytest.mark.parametrize("flips", [1, 2])

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 from PIL.TiffImagePlugin import IFDRational, ImageFileDirectory_v2
 
-from csbsr.inspection.metadata import METADATA, read_metadata
+from csbsr.inspection.metadata import Metadata, read_metadata
 
 
 def photograph(path, gps=None, detail=None, **base):
@@ -29,17 +29,13 @@ def test_everything(tmp_path, suffix):
         t274=6, t271="Nikon ", t272="D850\x00",
     )  # fmt: skip
     found = read_metadata(path)
-    assert tuple(found) == METADATA
-    assert found == {
-        "orientation": 6, "taken": "2024-05-03T12:30:01+02:00", "latitude": -33.857, "longitude": 151.21,
-        "altitude_m": -3.5, "camera": "Nikon D850",
-    }  # fmt: skip
+    assert found == Metadata(6, "2024-05-03T12:30:01+02:00", -33.857, 151.21, -3.5, "Nikon D850")
 
 
 def test_the_date_of_the_file_stands_in(tmp_path):
     found = read_metadata(photograph(tmp_path / "a.jpg", t306="2023:01:02 03:04:05"))
-    assert found["taken"] == "2023-01-02T03:04:05"
-    assert found["latitude"] is None
+    assert found.taken == "2023-01-02T03:04:05"
+    assert found.latitude is None
 
 
 @pytest.mark.parametrize(
@@ -51,10 +47,10 @@ def test_the_date_of_the_file_stands_in(tmp_path):
     ],
 )
 def test_nonsense_is_none(tmp_path, gps, detail, base):
-    assert set(read_metadata(photograph(tmp_path / "a.jpg", gps, detail, **base)).values()) == {None}
+    assert read_metadata(photograph(tmp_path / "a.jpg", gps, detail, **base)) == Metadata()
 
 
 def test_no_image(tmp_path):
     (tmp_path / "a.jpg").write_text("no image")
-    assert read_metadata(tmp_path / "a.jpg") == dict.fromkeys(METADATA)
-    assert read_metadata(tmp_path / "missing.jpg") == dict.fromkeys(METADATA)
+    assert read_metadata(tmp_path / "a.jpg") == Metadata()
+    assert read_metadata(tmp_path / "missing.jpg") == Metadata()

@@ -7,18 +7,12 @@ import pytest
 from PIL import Image
 
 from csbsr.inspection import page as inspection
-from csbsr.inspection.measuring import (
-    BICUBIC,
-    MEASURED,
-    MEASURED_BICUBIC,
-    Measuring,
-    read_cracks,
-    save_pictures,
-    write_report,
-    write_text,
-)
+from csbsr.inspection.measuring import Measuring
 from csbsr.inspection.page import Entry, inspection_page, remarks, shown_columns
-from csbsr.inspection.views import PhotographPictures, shrunken_layer, width_layer
+from csbsr.inspection.record import BICUBIC, DONE, MEASURED, MEASURED_BICUBIC, Agreement, Metadata, Record
+from csbsr.inspection.report import entry_of, write_report
+from csbsr.inspection.store import PREDICT, GrowingFiles, Store
+from csbsr.inspection.views import embedded_views, shrunken_layer, width_layer
 from csbsr.measure import WidthGuide, measure_cracks
 from tests.report.browser import Browser, executable
 from tests.report.html_check import checked
@@ -34,20 +28,22 @@ def mask(width):
     return found
 
 
-def measured(folder, name, width, measuring, **known):
-    """One photograph's files and entry; the bicubic result is a pixel wider."""
+def measured(store, name, width, measuring, metadata=None, agreement=None):
+    """One photograph's files and record; the bicubic result is a pixel wider."""
     stem = name.rpartition(".")[0]
     measurement = measuring.measure(name, mask(width), 0.5, 4)
     photograph = np.random.default_rng(width).integers(60, 200, (30, 40, 3), np.uint8)
     sr = np.asarray(Image.fromarray(photograph).resize((120, 90)))
-    widths = folder / f"{stem}_widths.jpg"
-    widths.parent.mkdir(parents=True, exist_ok=True)
-    widths.write_bytes(save_pictures(folder, stem, measurement, photograph, sr))
-    write_text(folder / f"{stem}_cracks.csv", measuring.crack_table(measurement, name))
-    row = {"file": name, "error": None, **measuring.row(measurement), **known}
-    row |= measuring.row(measuring.measure(name, mask(width + 1), 0.5, 4), BICUBIC)
-    files = {"cracks, coloured by width": f"{stem}_widths.jpg"}
-    return Entry(row, stem, read_cracks(folder / f"{stem}_cracks.csv"), files)
+    kinds = ("widths", "cracks")
+    with store.growing() as partial:
+        files = GrowingFiles(store.places(stem, kinds), store.pictures(stem), partial)
+        measuring.save(measurement, name, files, photograph, sr)
+        files.move()
+    return Record(
+        name, DONE, metadata=metadata, agreement=agreement, stem=stem, measured=measuring.numbers(measurement),
+        bicubic=measuring.numbers(measuring.measure(name, mask(width + 1), 0.5, 4)),
+        results=store.results(stem, kinds),
+    )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -55,14 +51,17 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("inspection")
     gsd = {name: 1.0 for name in NAMES}
     measuring = Measuring(gsd, GUIDE)
-    entries = [
-        measured(folder, NAMES[0], 8, measuring, latitude=48.2, longitude=-11.5, taken="2024-05-01", consistency=0.02),
-        measured(folder, NAMES[1], 3, measuring, consistency=0.09, consistency_flag=True),
-        measured(folder, NAMES[2], 12, measuring, consistency=0.01),
-        measured(folder, NAMES[3], 0, measuring, consistency=0.03),
-        Entry({"file": "broken.jpg", "error": "a damaged <file>"}, "broken"),
-    ]  # fmt: skip
-    write_report(folder, entries, measuring, ("photograph", "super-resolved"), {"network": "KBPN"})
+    store = Store(folder, PREDICT)
+    place = Metadata(latitude=48.2, longitude=-11.5, taken="2024-05-01")
+    for record in (
+        Record("broken.jpg", error="a damaged <file>"),
+        measured(store, NAMES[0], 8, measuring, place, Agreement(0.02)),
+        measured(store, NAMES[1], 3, measuring, agreement=Agreement(0.09, consistency_flag=True)),
+        measured(store, NAMES[2], 12, measuring, agreement=Agreement(0.01)),
+        measured(store, NAMES[3], 0, measuring, agreement=Agreement(0.03)),
+    ):
+        store.put(record)
+    write_report(store, measuring, ("photograph", "super-resolved"), {"network": "KBPN"})
     return folder
 
 
@@ -107,10 +106,11 @@ def test_a_photograph_without_cracks(page):
 
 def test_rows_keep_their_columns(folder):
     measuring = Measuring()
-    row = measuring.row(measuring.measure("a", mask(3), 0.5, 1))
-    assert list(row) == MEASURED
-    assert row["length_mm"] is row["severity"] is None
-    assert list(measuring.row(measuring.measure("a", mask(3), 0.5, 1), BICUBIC)) == MEASURED_BICUBIC
+    found = measuring.numbers(measuring.measure("a", mask(3), 0.5, 1))
+    row = Record("a", measured=found, bicubic=found).row()
+    assert list(row) == ["file", "status", "error", *MEASURED, *MEASURED_BICUBIC]
+    assert row["length_mm"] is row["severity"] is row[f"{BICUBIC}severity"] is None
+    assert row["cracks"] == row["bicubic_cracks"] == 2
 
 
 def test_columns_follow_what_is_known():
@@ -173,9 +173,10 @@ def test_thin_cracks_survive_shrinking():
 
 def test_the_page_stays_small(folder, page, monkeypatch):
     measuring = Measuring()
-    entries = [measured(folder, name, 5, measuring) for name in ("many/1.jpg", "many/2.jpg")]
+    store = Store(folder, PREDICT)
+    entries = [entry_of(measured(store, name, 5, measuring), store) for name in ("many/1.jpg", "many/2.jpg")]
     entries[1].row["width_percentile_px"] = 99.0
-    one = PhotographPictures(folder, "many/2").views(1280).size
+    one = embedded_views(store.pictures("many/2"), 1280).size
     monkeypatch.setattr(inspection, "_BUDGET", int(1.5 * one))
     text = inspection_page(entries, folder)
     assert text.count('<div class="compare"') == 1

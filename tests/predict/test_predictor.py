@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from csbsr.cli.config import config_folder
-from csbsr.predict import Predictor
+from csbsr.predict import PredictionOptions, Predictor
 from csbsr.predict import rows as rows_module
 from csbsr.predict.predictor import Arrays, checked
 from csbsr.predict.system import System
@@ -105,7 +105,7 @@ def test_kbpn_with_one_kernel_agrees_with_the_whole(monkeypatch):
     seen = {part: [] for part in network.sr.kernel_predictors()}
     hooks = [part.register_forward_hook(lambda part, inputs, out: seen[part].append(out.clone())) for part in seen]
     predictor = Predictor(network, tile=128, device="cpu")
-    predictor.memory_needed = lambda shape, tile: 0  # it would run the network too
+    predictor.memory_needed = lambda *_: 0  # it would run the network too
     tiles = predictor.predict(photograph)
     for hook in hooks:
         hook.remove()
@@ -209,7 +209,7 @@ def test_the_threshold_of_the_checkpoint_unless_given():
     network = serial()
     assert Predictor(network).threshold == 0.6
     assert Predictor(network, threshold=0.3).threshold == 0.3
-    del network.card
+    network.card = {}
     assert Predictor(network).threshold == 0.5
 
 
@@ -231,7 +231,7 @@ class Scarce:
 @pytest.mark.parametrize("error", [torch.OutOfMemoryError, RuntimeError, MemoryError])
 def test_the_tile_is_halved_when_memory_runs_out(monkeypatch, error):
     predictor = Predictor(serial(segmentor=PSPNET), tile=512, margin_segmentation=64, device="cpu")
-    predictor.memory_needed = lambda shape, tile: 0
+    predictor.memory_needed = lambda *_: 0
     photograph = noise(200, 160)
     expected = Predictor(serial(segmentor=PSPNET), tile=128, margin_segmentation=64, device="cpu").predict(photograph)
     Scarce(monkeypatch, 80 * 80, error)
@@ -239,7 +239,7 @@ def test_the_tile_is_halved_when_memory_runs_out(monkeypatch, error):
     sink = Arrays(False)
     outcome = predictor.run(photograph, sink, tick=shares.append)
     assert outcome.tile == 128
-    assert predictor.tile == 512  # the next photograph may be smaller
+    assert predictor.options.tile == 512  # the next photograph may be smaller
     assert outcome.tiles == (7, 5)
     assert sum(shares) == pytest.approx(1)
     np.testing.assert_array_equal(sink.probability, expected.probability)
@@ -247,7 +247,7 @@ def test_the_tile_is_halved_when_memory_runs_out(monkeypatch, error):
 
 def test_halving_ends(monkeypatch):
     predictor = Predictor(serial(segmentor=PSPNET), tile=512, device="cpu")
-    predictor.memory_needed = lambda shape, tile: 0
+    predictor.memory_needed = lambda *_: 0
     scarce = Scarce(monkeypatch, 0)
     with pytest.raises(ValueError, match=r"memory: it ran out, also with tile=32 .*precision=bfloat16"):
         predictor.predict(noise(20, 20))
@@ -279,7 +279,7 @@ def test_on_a_cpu_the_need_is_estimated_first(monkeypatch, caplog):
     assert outcome.tile < 768
     assert predictor.memory_needed(photograph.shape[:2], outcome.tile) <= smaller / 0.79
     assert "GB needed" in caplog.text
-    assert predictor.tile == 768
+    assert predictor.options.tile == 768
     monkeypatch.setattr("csbsr.predict.predictor.available_memory", lambda: 1000)
     with pytest.raises(ValueError, match=r"300 pixels needs about .* close other programs"):
         predictor.predict(photograph)
@@ -309,7 +309,6 @@ def test_the_configuration_and_the_class_have_the_same_defaults():
     import inspect
 
     text = (config_folder() / "predict.yaml").read_text()
-    for name, parameter in inspect.signature(Predictor).parameters.items():
-        if name != "network":
-            value = re.search(rf"^{name}: (\S+)", text, re.M).group(1)
-            assert value == str(json.dumps(parameter.default)).strip('"'), name
+    for name, parameter in inspect.signature(PredictionOptions).parameters.items():
+        value = re.search(rf"^{name}: (\S+)", text, re.M).group(1)
+        assert value == str(json.dumps(parameter.default)).strip('"'), name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -119,7 +120,7 @@ def without(arguments: Sequence[str], *keys: str) -> list[str]:
     return [argument for argument in arguments if argument.partition("=")[0].lstrip("+~") not in keys]
 
 
-def check_words(words: Sequence[str], config_name: str) -> None:
+def check_words(words: Sequence[str], config_name: str | None) -> None:
     """Check the overrides of a job against the settings that they replace: a word where a number stands, say.
 
     Args:
@@ -135,25 +136,25 @@ def check_words(words: Sequence[str], config_name: str) -> None:
         if word.value() in _SHARED:
             options = sorted(path.stem for path in (config_folder() / group).glob("*.yaml") if path.stem not in _SHARED)
             raise ValueError(f"{group}: {word.value()} is what the options share; expected one of {', '.join(options)}")
-    chosen = [word.input_line for word in groups.values()]
+    chosen = [word.input_line or "" for word in groups.values()]
     literal = (*groups, *PATH_KEYS, *TEXT_KEYS)
-    values = [word for word in parsed if word.key_or_group not in literal and isinstance(word.value(), str)]
-    if not values or any(word.key_or_group.startswith("hydra") for word in groups.values()):
+    values = {word.key_or_group: word.value() for word in parsed if word.key_or_group not in literal}
+    texts = {key: value for key, value in values.items() if isinstance(value, str)}
+    if not texts or any(word.key_or_group.startswith("hydra") for word in groups.values()):
         return
     defaults = hydra.compose(config_name, chosen)
-    for word in values:
-        if word.key_or_group.startswith(_FREE) or "${" in word.value():
+    for key, text in texts.items():
+        if key.startswith(_FREE) or "${" in text:
             continue
-        default = OmegaConf.select(defaults, word.key_or_group)
+        default = OmegaConf.select(defaults, key)
         if isinstance(default, (bool, int, float)):
             expected = "true or false" if isinstance(default, bool) else f"a number, such as {default}"
-            raise ValueError(f"{word.key_or_group}: expected {expected}, got {word.value()!r}")
+            raise ValueError(f"{key}: expected {expected}, got {text!r}")
 
 
 def show_version(arguments: Sequence[str]) -> None:
     """Print the version and leave, if ``--version`` was asked for."""
     if "--version" in arguments:
-        import torch
-
-        print(f"csbsr {csbsr.__version__} (torch {torch.__version__}, Python {sys.version.split()[0]})")
+        torch = importlib.metadata.version("torch")
+        print(f"csbsr {csbsr.__version__} (torch {torch}, Python {sys.version.split()[0]})")
         raise SystemExit(0)

@@ -19,7 +19,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 from PIL import Image
@@ -27,10 +26,12 @@ from rich.progress import track
 
 import csbsr
 from csbsr.cli import build as make
+from csbsr.cli.command import plain, reports_errors
 from csbsr.cli.config import literal_paths, run, show_version, unquoted
 from csbsr.data import CrackDataModule, DegradedPairs, degrade_batch
 from csbsr.data.collate import stack
 from csbsr.data.degraded import written_mask
+from csbsr.data.reading import eight_bit
 from csbsr.report.runcard import versions
 
 log = logging.getLogger("csbsr")
@@ -45,7 +46,7 @@ def main() -> None:
     run(degrade, "degrade", literal_paths(arguments))
 
 
-@make.friendly
+@reports_errors
 def degrade(config: DictConfig) -> None:
     """Write the set beside its place and move it there when it is complete."""
     if not config.out:
@@ -114,7 +115,7 @@ def write_set(root: Path, name: str, data: CrackDataModule) -> list[dict[str, An
         batch = degrade_batch(data.degradation, stack([sample]))
         whole, mask = data.test.source.read(index)
         pixels = {
-            "gt_image": whole if whole.dtype == np.uint8 else eight_bit(whole),
+            "gt_image": eight_bit(whole),
             "gt_mask": written_mask(mask),
             "hr": eight_bit(batch["hr"][0].numpy().transpose(1, 2, 0)),
             "lr": eight_bit(batch["lr"][0].numpy().transpose(1, 2, 0)),
@@ -129,11 +130,6 @@ def write_set(root: Path, name: str, data: CrackDataModule) -> list[dict[str, An
     return list(images.values())
 
 
-def eight_bit(array: np.ndarray) -> np.ndarray:
-    """[0, 1] to 0 … 255, rounded; what lies outside is clamped."""
-    return np.rint(np.clip(array, 0, 1) * 255).astype(np.uint8)
-
-
 def manifest(config: DictConfig, name: str, data: CrackDataModule, images: list[dict[str, Any]]) -> dict[str, Any]:
     """What has to be known to make the same set again, and to notice a changed file."""
     choices = HydraConfig.get().runtime.choices
@@ -145,7 +141,7 @@ def manifest(config: DictConfig, name: str, data: CrackDataModule, images: list[
         "seed": config.seed,
         "scale": config.scale,
         "name": name,
-        "degradation": {"choice": choices["degradation"], **make.plain(config.degradation)},
+        "degradation": {"choice": choices["degradation"], **plain(config.degradation)},
         "blur": "sigma_1 and sigma_2 in high-resolution pixels, theta in degrees",
         "source": {"data": choices["data"], "fingerprint": data.fingerprint()["test"]},
         "images": images,

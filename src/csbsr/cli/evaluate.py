@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Mapping
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +16,12 @@ from pytorch_lightning.callbacks import Callback
 from rich.console import Console
 from rich.table import Table
 
+from csbsr.build import build
 from csbsr.cli import build as make
+from csbsr.cli.command import now, plain, reports_errors, require, run_folder
 from csbsr.cli.config import literal_paths, run, show_version, unquoted, value_of
 from csbsr.cli.replay import check_sizes
-from csbsr.joint import build
+from csbsr.joint import describe
 from csbsr.measure import comparison
 from csbsr.pages.panel import panel
 from csbsr.plain import kind_of
@@ -44,10 +45,10 @@ def main() -> None:
     """Entry point of ``csbsr-eval``."""
     arguments = sys.argv[1:]
     show_version(arguments)
-    run(evaluate, "eval", loosened(literal_paths(arguments)))
+    run(evaluate, "eval", allow_single_settings(literal_paths(arguments)))
 
 
-def loosened(arguments: list[str]) -> list[str]:
+def allow_single_settings(arguments: list[str]) -> list[str]:
     """Let ``data.root=…`` stand alone: without ``data=…`` it changes the data of the checkpoint."""
     words = []
     for word in arguments:
@@ -58,19 +59,18 @@ def loosened(arguments: list[str]) -> list[str]:
     return words
 
 
-@make.friendly
+@reports_errors
 def evaluate(config: DictConfig) -> None:
     """Rebuild the network, run it over the test images, write the results."""
-    if not config.ckpt:
-        raise ValueError("ckpt: expected a checkpoint of csbsr-train or released weights: csbsr-eval ckpt=<path>")
+    require(config, {"ckpt": "a checkpoint of csbsr-train or released weights"}, "csbsr-eval ckpt=<path>")
     network = load(config.ckpt, scale=config.scale, trusted=tuple(config.trusted))
     trained = network.card
     merged = with_data_of(config, trained, network.scale)
     data = make.build_data(merged)
-    folder = make.run_folder()
-    metrics = build({**make.plain(config.metrics), "threshold": trained.get("recommended_threshold")})
+    folder = run_folder()
+    metrics = build({**plain(config.metrics), "threshold": trained.get("recommended_threshold")})
     module = CrackModule(network, metrics=metrics, seed=config.seed)
-    log.info("system   %s", make.describe(network))
+    log.info("system   %s", describe(network))
     log.info("weights  %s", config.ckpt)
     data.setup("test")
     log.info("data     %d test images", len(data.test))
@@ -106,8 +106,8 @@ def card_of(
     """The run card of this evaluation; ``trained`` is what the checkpoint tells of itself."""
     chosen = HydraConfig.get().runtime.choices
     names = {key: chosen.get(key) or trained.get("choices", {}).get(key) for key in ("data", "degradation")}
-    settings = {key: make.plain(value) for key, value in config.items() if key not in names}
-    settings |= {key: make.plain(merged[key]) for key in names}
+    settings = {key: plain(value) for key, value in config.items() if key not in names}
+    settings |= {key: plain(merged[key]) for key in names}
     return run_card(
         "csbsr-eval",
         unquoted(HydraConfig.get().overrides.task),
@@ -120,7 +120,7 @@ def card_of(
         {key: value for key, value in trained.items() if key not in ("network", "config")},
         scale=merged.scale,
         recommended_threshold=trained.get("recommended_threshold"),
-        date=datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
+        date=now(),
     )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from omegaconf import DictConfig
 
 from csbsr.build import build
-from csbsr.cli import build as make
+from csbsr.cli.command import plain
 from csbsr.inspection.measuring import Measuring
 from csbsr.measure import ground_sampling
 
@@ -21,4 +21,4 @@ def measuring_of(config: DictConfig) -> Measuring:
     gsd = ground_sampling(config.gsd_mm)
     if guide is not None and gsd is None:
         raise ValueError("severity: classes are of widths in millimetres; give gsd_mm=<millimetres per pixel> too")
-    return Measuring(gsd, None if guide is None else build(make.plain(guide)), **options)
+    return Measuring(gsd, None if guide is None else build(plain(guide)), **options)

@@ -5,43 +5,48 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Sequence
-from datetime import datetime, timezone
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from csbsr.cli import build as make
+from csbsr.cli.command import now, plain, reports_errors, require
 from csbsr.cli.config import SOME_FAILED, literal_paths, run, show_version, unquoted
-from csbsr.cli.measuring import measuring_of
 from csbsr.data.reading import at_most
-from csbsr.inspection.inspector import Inspector
-from csbsr.inspection.job import Counts, Job
-from csbsr.inspection.measuring import REPORT
-from csbsr.inspection.photographs import Photograph
+from csbsr.inspection.record import FAILED, Record
+from csbsr.inspection.store import PREDICT, REPORT, TABLE, Store
 from csbsr.measure import unmatched
-from csbsr.predict import Predictor
-from csbsr.report.runcard import file_hash, run_card
-from csbsr.text import first_names
+from csbsr.words import first_names, printable
+
+if TYPE_CHECKING:  # torch is loaded when there is something to predict
+    from csbsr.inspection.measuring import Measuring
+    from csbsr.inspection.predicting import Predicting
+    from csbsr.predict import Predictor
 
 log = logging.getLogger("csbsr")
 
-#: Settings that are arguments of the `Predictor`.
+#: Settings that are fields of `csbsr.predict.PredictionOptions`.
 OPTIONS = (
     "threshold", "tile", "margin_sr", "margin_segmentation", "blend", "kernel", "flips", "precision", "device"
 )  # fmt: skip
+_USAGE = "csbsr-predict ckpt=<file> input=<photographs> output=<folder>"
+_REQUIRED = {
+    "ckpt": "a checkpoint of csbsr-train or released weights",
+    "input": "a photograph, a folder or a pattern",
+    "output": "a folder for the results",
+}
 
 
 def main() -> None:
     """Entry point of ``csbsr-predict``."""
     arguments = sys.argv[1:]
     show_version(arguments)
-    run(predict, "predict", literal_paths(lists(arguments)), stopped="the same command goes on where this one was")
+    words = literal_paths(lists_in_brackets(arguments))
+    run(predict, "predict", words, stopped="the same command goes on where this one was")
 
 
-def lists(arguments: Sequence[str]) -> list[str]:
+def lists_in_brackets(arguments: Sequence[str]) -> list[str]:
     """``save=mask,sr`` as the list ``save=[mask,sr]``: for Hydra alone the comma would start a sweep."""
     words = []
     for word in arguments:
@@ -50,99 +55,105 @@ def lists(arguments: Sequence[str]) -> list[str]:
     return words
 
 
-@make.friendly
+@reports_errors
 def predict(config: DictConfig) -> None:
     """Predict what is not done yet; exits with 2 if a photograph failed."""
-    for key, meaning in (
-        ("ckpt", "a checkpoint of csbsr-train or released weights"),
-        ("input", "a photograph, a folder or a pattern"),
-        ("output", "a folder for the results"),
-    ):
-        if not config[key]:
-            raise ValueError(
-                f"{key}: expected {meaning}: csbsr-predict ckpt=<file> input=<photographs> output=<folder>"
-            )
+    require(config, _REQUIRED, _USAGE)
+    from csbsr.cli.measuring import measuring_of
+    from csbsr.inspection.job import Job
+    from csbsr.inspection.photographs import find
+    from csbsr.inspection.progress import with_progress
+    from csbsr.joint import describe
+    from csbsr.predict import Predictor
+
     measuring = measuring_of(config) if config.measure else None
-    options = {key: config[key] for key in OPTIONS}
-    predictor = Predictor.load(config.ckpt, trusted=tuple(config.trusted), **options)
-    network = predictor.system.network
-    card = run_card(
-        "csbsr-predict",
-        unquoted(HydraConfig.get().overrides.task),
-        None,
-        make.plain(config),
-        {},
-        config.ckpt,
-        network.card.get("network"),
-        {key: value for key, value in network.card.items() if key not in ("network", "config")},
-        date=datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
-    )
-    inspector = None
-    if measuring is not None:
-        shown = {"checkpoint": config.ckpt, "network": make.describe(network), "threshold": predictor.threshold}
-        inspector = Inspector(predictor, measuring, config.compare_bicubic, {**shown, "date": card["date"]})
-    job = Job(
-        predictor,
-        config.input,
-        config.output,
-        save=make.plain(config.save),
-        weights=file_hash(config.ckpt) or str(config.ckpt),
-        overwrite=config.overwrite,
-        about={"run": card},
-        inspector=inspector,
-    )
-    recommended = network.card.get("recommended_threshold") is not None
-    origin = "given" if config.threshold else "recommended by the checkpoint" if recommended else "no recommendation"
-    log.info("system   %s, on %s", make.describe(network), predictor.system.device)
-    log.info("weights  %s", config.ckpt)
-    log.info("mask     probability > %g (%s)", predictor.threshold, origin)
-    log.info(
-        "input    %d photographs, %d of them done already", len(job.photographs), len(job.photographs) - len(job.todo)
-    )
-    if job.others:
-        log.info("ignored  %d that are no photographs (%s)", len(job.others), first_names(job.others))
-    for folder in job.unread:
+    predictor = Predictor.load(config.ckpt, trusted=tuple(config.trusted), **{key: config[key] for key in OPTIONS})
+    card = card_of(config, predictor)
+    work = work_of(config, predictor, measuring, card)
+    found = find(config.input, config.output)
+    about = {
+        "checkpoint": config.ckpt, "network": describe(predictor.system.network), "threshold": predictor.threshold,
+        "date": card["date"],
+    }  # fmt: skip
+    store = Store(config.output, PREDICT, {"run": card})
+    job = Job(work, found.photographs, store, overwrite=config.overwrite, about=about)
+    introduce(config, predictor)
+    log.info("input    %d photographs, %d of them done already", len(job.items), len(job.items) - len(job.todo))
+    if found.others:
+        log.info("ignored  %d that are no photographs (%s)", len(found.others), first_names(found.others))
+    for folder in found.unread:
         log.warning("failed   %s", folder)
     if measuring is not None:
-        without, unused = unmatched([photograph.name for photograph in job.photographs], measuring.gsd)
+        without, unused = unmatched([photograph.name for photograph in found.photographs], measuring.gsd)
         for message, names in (("photographs are not listed", without), ("rows list no photograph of these", unused)):
             if names:
-                log.warning("gsd_mm   %d %s (%s)", len(names), message, first_names(names))
+                log.warning("gsd_mm   %d %s (%s)", len(names), message, first_names([str(name) for name in names]))
     log.info("output   %s", config.output)
     with at_most(config.max_megapixels):
-        counts = with_progress(job)
+        counts = with_progress(job, "predicting", line_of)
     log.info("done     %d, skipped %d, failed %d", counts.done, counts.skipped, counts.failed)
     if counts.flagged:
         log.info("note     %d flagged: the super-resolved image does not explain the photograph", counts.flagged)
-    log.info("summary  %s", Path(config.output) / "summary.csv")
-    if inspector is not None:
+    log.info("summary  %s", Path(config.output) / TABLE)
+    if measuring is not None:
         log.info("report   %s", Path(config.output) / REPORT)
-    if counts.failed or job.unread:
+    if counts.failed or found.unread:
         raise SystemExit(SOME_FAILED)
 
 
-def with_progress(job: Job) -> Counts:
-    """Run ``job`` with a progress bar: work by pixels, photographs by number, time left."""
-    pixels = job.pixels()
-    columns = (
-        TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"),
-        TimeRemainingColumn(elapsed_when_finished=True),
-    )  # fmt: skip
-    # Tiles are slow and unequal, so the time left is judged from the last ten minutes.
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, speed_estimate_period=600, disable=not pixels) as progress:
-        task = progress.add_task("predicting", total=sum(pixels.values()))
+def card_of(config: DictConfig, predictor: Predictor) -> dict[str, Any]:
+    """The run card; what the checkpoint tells of itself stands beside what was asked for."""
+    from csbsr.report.runcard import run_card
 
-        def tick(photograph: Photograph, share: float) -> None:
-            progress.update(task, advance=share * pixels[photograph.name], description=shortened(photograph.name))
+    network = predictor.system.network.card
+    return run_card(
+        "csbsr-predict",
+        unquoted(HydraConfig.get().overrides.task),
+        None,
+        plain(config),
+        {},
+        config.ckpt,
+        network.get("network"),
+        {key: value for key, value in network.items() if key not in ("network", "config")},
+        date=now(),
+    )
 
-        return job.run(tick, lambda line: console.print(line, markup=False, highlight=False, soft_wrap=True))
+
+def work_of(config: DictConfig, predictor: Predictor, measuring: Measuring | None, card: dict[str, Any]) -> Predicting:
+    """What is done with each photograph."""
+    from csbsr.inspection.predicting import Predicting, PredictingAndMeasuring
+
+    weights, save = card["weights"]["sha256"] or str(config.ckpt), plain(config.save)
+    if measuring is None:
+        return Predicting(predictor, save, weights)
+    return PredictingAndMeasuring(predictor, save, weights, measuring, config.compare_bicubic)
 
 
-def shortened(name: str, longest: int = 40) -> str:
-    """A name that leaves room for the bar."""
-    name = name.encode("utf-8", "replace").decode().replace("[", "\\[")
-    return name if len(name) <= longest else "…" + name[1 - longest :]
+def introduce(config: DictConfig, predictor: Predictor) -> None:
+    """The first lines: which system runs where, and what its mask is."""
+    from csbsr.joint import describe
+
+    network = predictor.system.network
+    recommended = network.card.get("recommended_threshold") is not None
+    origin = "given" if config.threshold else "recommended by the checkpoint" if recommended else "no recommendation"
+    log.info("system   %s, on %s", describe(network), predictor.system.device)
+    log.info("weights  %s", config.ckpt)
+    log.info("mask     probability > %g (%s)", predictor.threshold, origin)
+
+
+def line_of(record: Record) -> str:
+    """What the terminal is told of a photograph."""
+    from csbsr.predict.consistency import why_flagged
+
+    name = printable(record.file)
+    if record.status == FAILED or record.predicted is None:
+        return f"failed   {name}: {record.error}"
+    line = f"done     {name}: {100 * (record.predicted.crack_share or 0):.3g} % crack"
+    found = record.agreement
+    if found is not None and found.consistency_flag:
+        reason = why_flagged(found.consistency or 0, found.consistency_cracks)
+        line += f"; the super-resolved image does not explain the photograph ({reason})"
+    return line
 
 
 if __name__ == "__main__":

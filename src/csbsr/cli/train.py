@@ -19,16 +19,19 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from csbsr.build import TRUSTED, build
 from csbsr.cli import build as make
+from csbsr.cli.command import plain, reports_errors, run_folder
 from csbsr.cli.config import literal_paths, merged, quoted, run, show_version, value_of, without
 from csbsr.cli.folders import claimed, claims
 from csbsr.cli.replay import check_stored
 from csbsr.cli.sweep import forwarding, holds_run, left_behind
+from csbsr.errors import NonFiniteLoss
 from csbsr.files import remove_partial, write_text
+from csbsr.joint import JointSystem, describe
 from csbsr.metrics.definitions import definitions
 from csbsr.report.page import number
 from csbsr.training import slurm
 from csbsr.training.loggers import ContinuedCSVLogger, log_final
-from csbsr.training.module import CrackModule, NonFiniteLoss
+from csbsr.training.module import CrackModule
 from csbsr.training.resuming import LAST, PREVIOUS, ResumePoint, read_sound
 from csbsr.training.stops import Stopped, Stops, StopTraining
 from csbsr.weights import load, read_checkpoint
@@ -86,10 +89,10 @@ def newest_checkpoint(root: Path = Path("runs")) -> Path:
     return max(found, key=lambda path: path.stat().st_mtime).with_name(LAST)
 
 
-@make.friendly
+@reports_errors
 def train(config: DictConfig) -> float | None:
     """Compose the objects and fit; the value of ``objective``, if one is asked for."""
-    folder = make.run_folder()
+    folder = run_folder()
     with Stops() as stops, ExitStack() as stack:
         if HydraConfig.get().mode is RunMode.MULTIRUN:
             stack.enter_context(claimed(folder))
@@ -127,7 +130,7 @@ def fitted(config: DictConfig, folder: Path, stops: Stops) -> float | None:
     data.setup("fit")
     if config.init and not config.ckpt:
         start_from(network, config.init, tuple(config.trusted))
-    phases = build(make.plain(config.phases))
+    phases = build(plain(config.phases))
     phases.check(network, from_scratch=not (config.init or config.ckpt))
     introduce(config, network, data, folder)
     if config.channels_last:
@@ -136,8 +139,8 @@ def fitted(config: DictConfig, folder: Path, stops: Stops) -> float | None:
         make.compile_parts(network)
     module = CrackModule(
         network,
-        metrics=build(make.plain(config.metrics)),
-        loss=build(make.plain(config.loss)),
+        metrics=build(plain(config.metrics)),
+        loss=build(plain(config.loss)),
         phases=phases,
         optimizer=hydra.utils.instantiate(config.optimizer),
         scheduler=hydra.utils.instantiate(config.scheduler),
@@ -154,7 +157,7 @@ def fitted(config: DictConfig, folder: Path, stops: Stops) -> float | None:
     for logger in loggers:
         if isinstance(logger, ContinuedCSVLogger):
             logger.go_on_from(point)
-        logger.log_hyperparams(make.plain(config))
+        logger.log_hyperparams(plain(config))
     try:
         trainer.fit(module, datamodule=data, ckpt_path=config.ckpt, weights_only=True)
     except (Stopped, NonFiniteLoss):
@@ -228,7 +231,7 @@ def objective(name: str | None, values: Mapping[str, float]) -> float | None:
     return values[f"val/{name}"]
 
 
-def point_of(network: torch.nn.Module, ckpt: str) -> ResumePoint:
+def point_of(network: JointSystem, ckpt: str) -> ResumePoint:
     """The point at which a checkpoint was written, once it is sure to fit ``network``."""
     checkpoint = read_checkpoint(ckpt)
     check_goes_on(checkpoint, f"ckpt: {printable(ckpt)}")
@@ -241,7 +244,7 @@ def point_of(network: torch.nn.Module, ckpt: str) -> ResumePoint:
     return ResumePoint.of(checkpoint)
 
 
-def start_from(network: torch.nn.Module, init: str, trusted: Sequence[str] = TRUSTED) -> None:
+def start_from(network: JointSystem, init: str, trusted: Sequence[str] = TRUSTED) -> None:
     """Copy the weights of another checkpoint; only BlurSkip may be missing there."""
     source = load(init, scale=network.scale, trusted=trusted).state_dict()
     check_fit(network, source, f"init: {init}", optional="segmentor.blur_skip.")
@@ -249,7 +252,7 @@ def start_from(network: torch.nn.Module, init: str, trusted: Sequence[str] = TRU
 
 
 def check_fit(
-    network: torch.nn.Module, weights: Mapping[str, torch.Tensor], origin: str, optional: str | tuple[()] = ()
+    network: JointSystem, weights: Mapping[str, torch.Tensor], origin: str, optional: str | tuple[()] = ()
 ) -> None:
     """Raise ValueError unless ``weights`` fill ``network``; what starts with ``optional`` may be missing."""
     target = network.state_dict()
@@ -262,10 +265,10 @@ def check_fit(
         )
 
 
-def introduce(config: DictConfig, network: torch.nn.Module, data: object, folder: Path) -> None:
+def introduce(config: DictConfig, network: JointSystem, data: object, folder: Path) -> None:
     """The first lines of a run: which system, recipe and data, and where it writes."""
-    choices, beta = make.HydraConfig.get().runtime.choices, config.loss.get("beta")  # DSRL's loss has no beta
-    log.info("system   %s", make.describe(network))
+    choices, beta = HydraConfig.get().runtime.choices, config.loss.get("beta")  # DSRL's loss has no beta
+    log.info("system   %s", describe(network))
     log.info(
         "recipe   %s, phases %s, %d steps, batch %d of %d px crops%s",
         choices.get("recipe") if not choices.get("experiment") else f"{choices['experiment']} ({choices['recipe']})",

@@ -1,38 +1,80 @@
-"""Many photographs, one after another: what is done is skipped, what cannot be read is reported, the others go on."""
+"""The one loop over photographs or masks: what is done is skipped, what cannot be read reported, the others go on."""
 
 from __future__ import annotations
 
-import contextlib
+import errno
 import logging
 import os
-import shutil
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
-import numpy as np
 from PIL import Image
 
-from csbsr.data.reading import any_size, check_regular, read_image
-from csbsr.inspection.inspector import KINDS as MEASURED_KINDS
-from csbsr.inspection.inspector import Inspector
-from csbsr.inspection.metadata import read_metadata
-from csbsr.inspection.photographs import Photograph, find
-from csbsr.inspection.store import DONE, FAILED, UNFINISHED, Summary, numbers_of
-from csbsr.inspection.writing import KINDS, Files, places_of
-from csbsr.predict.consistency import why_flagged
-from csbsr.predict.predictor import Predictor
-
-try:
-    import fcntl
-except ImportError:  # Windows: two programs in one folder are then not noticed
-    fcntl = None  # type: ignore[assignment]
+from csbsr.data.reading import any_size, check_regular
+from csbsr.inspection.measuring import Measuring
+from csbsr.inspection.record import DONE, FAILED, UNFINISHED, Record, Source
+from csbsr.inspection.report import write_report
+from csbsr.inspection.store import LONGEST_NAME, GrowingFiles, Store
 
 log = logging.getLogger(__name__)
 
-#: Folder inside the output for files while they grow; cleared by the next run if the program is killed.
-PARTIAL = ".csbsr-predict"
+
+class Item(Protocol):
+    """A photograph or mask."""
+
+    @property
+    def path(self) -> Path:
+        """Its file."""
+
+    @property
+    def name(self) -> str:
+        """By which it is listed."""
+
+    @property
+    def stem(self) -> str:
+        """Path of its results inside the output folder, without kind and ending."""
+
+
+AnyItem = TypeVar("AnyItem", bound=Item)
+Input = TypeVar("Input", bound=Item, contravariant=True)
+
+
+class Work(Protocol[Input]):
+    """What is done with each photograph or mask."""
+
+    @property
+    def kinds(self) -> Sequence[str]:
+        """Of the files that are written, of `csbsr.inspection.store.KINDS`."""
+
+    @property
+    def sides(self) -> tuple[str, str]:
+        """What the report calls the left and the right picture of a slider."""
+
+    @property
+    def measuring(self) -> Measuring | None:
+        """How cracks are measured; None if they are not."""
+
+    @property
+    def noun(self) -> str:
+        """What an item is called."""
+
+    @property
+    def measured_settings(self) -> Collection[str]:
+        """Those of `settings` that only the measurement hangs on."""
+
+    def settings(self, item: Input) -> dict[str, Any] | None:
+        """What the results hang on; None if they are made anew each time."""
+
+    def do(self, item: Input, record: Record, files: GrowingFiles, tick: Callable[[float], None]) -> None:
+        """Have the files grow under their temporary names and fill the record; ``tick`` takes shares of the work.
+
+        Raises:
+            OSError: the output folder cannot be written.
+            Exception: whatever else is wrong; it ends up in the record.
+        """
 
 
 class Counts(NamedTuple):
@@ -44,287 +86,205 @@ class Counts(NamedTuple):
     flagged: int  #: of those done or skipped: the result does not explain the photograph
 
 
-class Job:
-    """Predicts photographs into a folder.
+class Job(Generic[AnyItem]):
+    """Does the work on each item and keeps what comes of it in a folder.
 
     Args:
-        predictor: what runs.
-        source: a file, folder or pattern; see `csbsr.inspection.photographs.find`.
-        output: folder of the results, with the sub-folders of ``source``.
-        save: kinds of results, of `csbsr.inspection.writing.KINDS`.
-        weights: hash or name of the weights, to tell results of other weights apart.
+        work: what is done.
+        items: on which.
+        store: the folder of the results.
         overwrite: do again what is done, and replace files of other origin.
-        about: description of the run, for ``summary.json``.
-        inspector: measures the cracks and writes the report; None does without.
+        about: of the run, for the report, by name.
 
     Attributes:
-        photographs: all that ``source`` means.
+        items: all of them.
         todo: those without results.
-        others: names of files that are no photographs.
-        unread: folders that could not be searched, and why.
 
     Raises:
-        FileNotFoundError: no photograph.
-        ValueError: an unknown kind, a folder that cannot be written or is in use, or results that would be replaced.
+        ValueError: the folder holds results that would be replaced.
     """
 
     def __init__(
         self,
-        predictor: Predictor,
-        source: str | Path,
-        output: str | Path,
-        *,
-        save: Collection[str],
-        weights: str,
+        work: Work[AnyItem],
+        items: Sequence[AnyItem],
+        store: Store,
         overwrite: bool = False,
-        about: Mapping[str, Any] | None = None,
-        inspector: Inspector | None = None,
+        about: Mapping[str, object] | None = None,
     ) -> None:
-        self.predictor, self.output, self.about = predictor, Path(output), dict(about or {})
-        self.inspector = inspector
-        self.kinds = kinds_of(save, predictor, inspector)
-        self.settings = {
-            "weights": weights,
-            "threshold": predictor.threshold,
-            "kernel": predictor.kernel,
-            "tile": predictor.tile,
-            "margin_sr": predictor.margins[0],
-            "margin_segmentation": predictor.margins[1],
-            "blend": predictor.blend,
-            "flips": predictor.flips,
-            "precision": predictor.system.precision,
-        }
-        self.photographs, self.others, self.unread = find(source, self.output)
-        self.summary, self.overwrite = Summary(self.output), overwrite
-        self.todo = self.photographs
+        self.work, self.items, self.store, self.about = work, list(items), store, dict(about or {})
+        self.overwrite = overwrite or not store.goes_on
+        self.todo = self.items
         self._leave_out_done()
 
     def pixels(self) -> dict[str, int]:
-        """Pixels of each photograph to do, by name, from the heads of the files; 1 where there is no readable head."""
-        return {photograph.name: _pixels(photograph.path) for photograph in self.todo}
+        """Pixels of each item to do, by name, from the heads of the files; 1 where there is no readable head."""
+        return {item.name: _pixels(item.path) for item in self.todo}
 
-    def run(self, tick: Callable[[Photograph, float], None], say: Callable[[str], None]) -> Counts:
+    def run(
+        self,
+        tick: Callable[[AnyItem, float], None] = lambda item, share: None,
+        say: Callable[[Record], None] = lambda record: None,
+    ) -> Counts:
         """Do what is to do.
 
         Args:
-            tick: called with a photograph and the share of its work just done.
-            say: called with a line for the user after each photograph.
+            tick: called with an item and the share of its work just done.
+            say: called with the record of each item when it is finished or has failed.
 
         Raises:
             ValueError: the output folder cannot be written; what is done stays, and the next run goes on.
         """
         failed = 0
-        try:
-            with self._partial() as partial:
-                self.summary.read()  # another program may have been at work until now
-                self._leave_out_done()
-                try:
-                    for photograph in self.todo:
-                        record = self._one(photograph, partial, tick)
-                        failed += record["status"] == FAILED
-                        say(_line(record))
-                finally:
-                    self.summary.write_table()
-                    if self.inspector is not None:
-                        self.inspector.report(self.output, self.summary.records)
-        except OSError as error:
-            raise ValueError(
-                f"output: {error.filename or self.output} cannot be written ({error.strerror or error}); choose "
-                "another folder, or make room and run the same command again to go on"
-            ) from error
-        records = [self.summary.records.get(photograph.name, {}) for photograph in self.photographs]
+        with self.store.growing() as partial:
+            self.store.read()  # another program may have been at work until now
+            self._leave_out_done()
+            try:
+                for item in self.todo:
+                    record = self._one(item, partial, tick)
+                    failed += record.status == FAILED
+                    say(record)
+            finally:  # Ctrl-C and a full disk leave a report of what is done until then
+                self._finish()
+        found = [self.store.records[item.name] for item in self.items if item.name in self.store.records]
         return Counts(
             done=len(self.todo) - failed,
-            skipped=len(self.photographs) - len(self.todo),
+            skipped=len(self.items) - len(self.todo),
             failed=failed,
-            flagged=sum(record.get("status") == DONE and bool(record.get("consistency_flag")) for record in records),
+            flagged=sum(bool(record.status == DONE and is_flagged(record)) for record in found),
         )
 
-    def _one(self, photograph: Photograph, partial: Path, tick: Callable[[Photograph, float], None]) -> dict[str, Any]:
-        """Results and record of one photograph; whatever is wrong with it ends up in the record."""
+    def _finish(self) -> None:
+        if self.store.records or self.store.goes_on:
+            if not self.store.goes_on:
+                self.store.write_summary()
+            self.store.write_table()
+            if self.work.measuring is not None:
+                write_report(self.store, self.work.measuring, self.work.sides, self.about)
+
+    def _one(self, item: AnyItem, partial: Path, tick: Callable[[AnyItem, float], None]) -> Record:
+        """Results and record of one item; whatever is wrong with it ends up in the record."""
         start = time.perf_counter()
-        record: dict[str, Any] = {"file": photograph.name, "status": FAILED, "error": None}
-        earlier = self.summary.records.get(photograph.name, {})
-        shares = []
+        record, earlier = Record(item.name), self.store.records.get(item.name)
+        shares: list[float] = []
 
         def advance(share: float) -> None:
             shares.append(share)
-            tick(photograph, share)
+            tick(item, share)
 
         try:
-            source = _source(photograph.path)
-            record |= read_metadata(photograph.path)
-            image = read_image(photograph.path)
-            record |= {"width": image.shape[1], "height": image.shape[0], "threshold": self.predictor.threshold}
-            files = Files(self.output / photograph.stem, self.kinds, partial)
+            source = Source.of(item.path)
+            places = self.store.places(item.stem, self.work.kinds)
+            if any(len(os.fsencode(place.name)) > LONGEST_NAME for place in places.values()):
+                raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
+            files = GrowingFiles(places, self.store.pictures(item.stem), partial)
             try:
-                record |= self._predicted(photograph, image, files, partial, advance)
-                results = self._results(photograph)
-                record |= {
-                    "seconds": round(time.perf_counter() - start, 1),
-                    "results": {**earlier.get("results", {}), **results},
-                    "settings": self._settings(photograph.name),
-                    "source": source,
-                }
-                # Twice: a file without a record would be taken for somebody else's, and old files under a new record
-                # for its results; what is found unfinished is done again.
-                self.summary.put({**record, "status": UNFINISHED}, self.about)
-                files.move()
-                if not self._same_origin(earlier, record):  # what was not asked for again no longer holds
-                    for kind in record["results"].keys() - results.keys():
-                        (self.output / record["results"][kind]).unlink(missing_ok=True)
-                    record["results"] = results
-                record["status"] = DONE
-                self.summary.put(record, self.about)
+                self.work.do(item, record, files, advance)
+                if (settings := self.work.settings(item)) is not None:
+                    record.settings, record.source = settings, source
+                    record.seconds = round(time.perf_counter() - start, 1)
+                self._keep(record, earlier, files)
             finally:
-                files.abandon()
-        except OSError:  # reading raises no such error: the output folder is at fault
-            raise
+                files.remove()
         except Exception as error:
-            log.debug("%s", photograph.name, exc_info=True)
-            record |= {"status": FAILED, "error": str(error) or type(error).__name__}
-            # What is still there, of what the file held then.
-            record |= {key: earlier[key] for key in ("results", "settings") if "results" in earlier and key in earlier}
-            self.summary.put(record, self.about)
-        tick(photograph, 1 - sum(shares))
+            too_long = isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG
+            if isinstance(error, OSError) and not too_long:
+                raise  # reading raises no such error: the output folder is at fault
+            log.debug("%s", item.name, exc_info=True)
+            reason = f"{item.path}: a name too long for those of its results; rename the {self.work.noun}"
+            record.status, record.error = FAILED, reason if too_long else str(error) or type(error).__name__
+            if earlier is not None and earlier.results is not None:  # what is still there, of what the file held then
+                record.results, record.settings = earlier.results, earlier.settings
+            self.store.put(record)
+        tick(item, 1 - sum(shares))
         return record
 
-    def _predicted(
-        self, photograph: Photograph, image: np.ndarray, files: Files, partial: Path, tick: Callable[[float], None]
-    ) -> dict[str, Any]:
-        """Predict and measure one photograph; what its record tells of the results."""
-        inspector = self.inspector
-        if inspector is None:
-            outcome = self.predictor.run(image, files, partial, tick)
-            files.complete(outcome)
-            return numbers_of(outcome)
-        share, kept = inspector.share(image.shape), inspector.rows(files)
-        outcome = self.predictor.run(image, kept, partial, lambda done: tick(share * done))
-        files.complete(outcome)
-        places = {kind: files.temporary(kind) for kind in MEASURED_KINDS if kind in self.kinds}
-        return numbers_of(outcome) | inspector.measure(
-            photograph.name, photograph.stem, self.output, image, kept, outcome, places, partial,
-            lambda done: tick((1 - share) * done),
-        )  # fmt: skip
+    def _keep(self, record: Record, earlier: Record | None, files: GrowingFiles) -> None:
+        """Move the files of an item to their places, with its record."""
+        results = {kind: place.relative_to(self.store.folder).as_posix() for kind, place in files.places.items()}
+        before = {} if earlier is None else earlier.results or {}
+        record.results = {**before, **results}
+        # Twice: a file without a record would be taken for somebody else's, and old files under a new record
+        # for its results; what is found unfinished is done again.
+        self.store.put(replace(record, status=UNFINISHED))
+        files.move()
+        if earlier is None or not _same_origin(earlier, record):  # what was not asked for again no longer holds
+            for kind in before.keys() - results.keys():
+                (self.store.folder / before[kind]).unlink(missing_ok=True)
+            record.results = results
+        record.status = DONE
+        self.store.put(record)
 
-    def _settings(self, name: str) -> dict[str, Any]:
-        """What the results of a photograph hang on."""
-        return {**self.settings, **({} if self.inspector is None else self.inspector.settings(name))}
-
-    @staticmethod
-    def _same_origin(earlier: Mapping[str, Any], record: Mapping[str, Any]) -> bool:
-        """Whether all files of an ``earlier`` record were made from the same photograph with the same settings."""
-        return (
-            earlier.get("status") != UNFINISHED
-            and not _changed(earlier.get("settings", {}), record["settings"])
-            and _same_file(earlier.get("source", {}), record["source"])
-        )
+    # ---- what earlier runs left ----
 
     def _leave_out_done(self) -> None:
         if not self.overwrite:
-            self.todo = [photograph for photograph in self.todo if not self._is_done(photograph)]
+            self.todo = [item for item in self.todo if not self._is_done(item)]
             self._refuse_to_replace()
 
-    def _is_done(self, photograph: Photograph) -> bool:
-        record = self.summary.records.get(photograph.name, {})
-        wanted = self._results(photograph)
+    def _is_done(self, item: AnyItem) -> bool:
+        record = self.store.records.get(item.name)
+        if record is None or record.status != DONE or record.settings is None or record.results is None:
+            return False
+        wanted, settings = self.store.results(item.stem, self.work.kinds), self.work.settings(item) or {}
         return (
-            record.get("status") == DONE
-            and self._settings(photograph.name).items() <= record["settings"].items()
-            and _same_file(record["source"], _source(photograph.path))
-            and wanted.items() <= record["results"].items()
-            and all(os.path.isfile(self.output / file) for file in wanted.values())
+            settings.items() <= record.settings.items()
+            and Source.of(item.path).same_as(record.source)
+            and wanted.items() <= record.results.items()
+            and all(os.path.isfile(self.store.folder / file) for file in wanted.values())
         )
 
     def _refuse_to_replace(self) -> None:
         """Raise ValueError where results of other settings, photographs or programs are in the way."""
-        records = self.summary.records
-        written = {file for record in records.values() for file in record.get("results", {}).values()}
-        ours = {photograph.name for photograph in self.photographs}
-        for name, record in records.items() if self.todo else ():
-            earlier, now = record.get("settings", {}), self._settings(name)
-            if name not in ours:
-                now.pop("gsd_mm", None)  # each run may have photographs from another distance
-            if changed := _changed(earlier, now):
-                was = ", ".join(f"{key} {_short(earlier[key])}, now {_short(now[key])}" for key in changed)
-                hint = "" if self.settings.keys() & changed else f"; csbsr-measure input={self.output} only measures"
-                raise ValueError(
-                    f"output: {self.output} holds results of other settings ({was}); choose another folder, or "
-                    f"overwrite=true to replace them{hint}"
-                )
-        for photograph in self.todo:
-            there = [file for file in self._results(photograph).values() if os.path.lexists(self.output / file)]
+        if self.todo:
+            self._refuse_other_settings()
+        written = {file for record in self.store.records.values() for file in (record.results or {}).values()}
+        folder = self.store.folder
+        for item in self.todo:
+            results = self.store.results(item.stem, self.work.kinds)
+            there = [file for file in results.values() if os.path.lexists(folder / file)]
             foreign = [file for file in there if file not in written]
             if foreign:
                 raise ValueError(
-                    f"output: {self.output / foreign[0]} is there already and not in the folder's summary; choose "
+                    f"output: {folder / foreign[0]} is there already and not in the folder's summary; choose "
                     "another folder, or overwrite=true to replace it"
                 )
-            source = records.get(photograph.name, {}).get("source", {})
-            if there and source.get("path", now := str(photograph.path.absolute())) != now:
+            record = self.store.records.get(item.name)
+            source = None if record is None else record.source
+            if there and source is not None and source.path != str(item.path.absolute()):
                 raise ValueError(
-                    f"output: {self.output} holds results of another {photograph.name}, from {source['path']}; choose "
+                    f"output: {folder} holds results of another {item.name}, from {source.path}; choose "
                     "another folder, or overwrite=true to replace them"
                 )
 
-    def _results(self, photograph: Photograph) -> dict[str, str]:
-        """Paths of the files to write, relative to the output, by kind."""
-        places = places_of(self.output / photograph.stem, self.kinds)
-        return {kind: place.relative_to(self.output).as_posix() for kind, place in places.items()}
-
-    @contextlib.contextmanager
-    def _partial(self) -> Iterator[Path]:
-        """An empty folder for growing files inside the output, for this program alone."""
-        folder = self.output / PARTIAL
-        folder.mkdir(parents=True, exist_ok=True)
-        with (folder / "lock").open("w") as lock:
-            if fcntl is not None:
-                try:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    raise ValueError(
-                        f"output: another csbsr-predict is writing into {self.output}; wait for it or choose "
-                        "another folder"
-                    ) from None
-                except OSError:  # a file system without locks
-                    pass
-            for left in folder.iterdir():
-                if left.name != "lock":
-                    left.unlink()
-            try:
-                yield folder
-            finally:
-                shutil.rmtree(folder, ignore_errors=True)
+    def _refuse_other_settings(self) -> None:
+        ours = {item.name: item for item in self.items}
+        for name, record in self.store.records.items():
+            # Of a photograph that is none of ours: each run may have photographs from another distance.
+            now = self.work.settings(ours.get(name, self.items[0])) or {}
+            if name not in ours:
+                now.pop("gsd_mm", None)
+            earlier = record.settings or {}
+            if changed := _changed(earlier, now):
+                was = ", ".join(f"{key} {_short(earlier[key])}, now {_short(now[key])}" for key in changed)
+                only_measured = all(key in self.work.measured_settings for key in changed)
+                hint = f"; csbsr-measure input={self.store.folder} only measures" if only_measured else ""
+                raise ValueError(
+                    f"output: {self.store.folder} holds results of other settings ({was}); choose another folder, or "
+                    f"overwrite=true to replace them{hint}"
+                )
 
 
-def kinds_of(save: Collection[str], predictor: Predictor, inspector: Inspector | None = None) -> list[str]:
-    """The kinds to write of those asked for: all that this network has, and measurements with an ``inspector``.
-
-    Raises:
-        ValueError: an unknown kind, or the uncertainty without flips.
-    """
-    unknown = [kind for kind in save if kind not in KINDS]
-    if unknown:
-        raise ValueError(f"save: expected some of {', '.join(KINDS)}, got {unknown[0]!r}")
-    if "uncertainty" in save and predictor.flips == 1:
-        raise ValueError("save: uncertainty is the variance over flips; add flips=2 or flips=4")
-    absent = {"kernel": not predictor.system.estimates_kernel, "consistency": not predictor.system.comparable}
-    absent |= dict.fromkeys(MEASURED_KINDS, inspector is None)
-    return [kind for kind in KINDS if kind in save and not absent.get(kind)]
+def is_flagged(record: Record) -> bool:
+    """Whether the super-resolved image does not explain the photograph."""
+    return record.agreement is not None and bool(record.agreement.consistency_flag)
 
 
-def _source(path: Path) -> dict[str, Any]:
-    """Tells which file it is and whether it has changed; only the path if it cannot be looked at."""
-    source: dict[str, Any] = {"path": str(path.absolute())}
-    with contextlib.suppress(OSError):
-        status = path.stat()
-        source |= {"bytes": status.st_size, "modified_ns": status.st_mtime_ns}
-    return source
-
-
-def _same_file(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Whether two of `_source` are of one file, which may have been moved."""
-    return "bytes" in other and all(one.get(key) == other[key] for key in ("bytes", "modified_ns"))
+def _same_origin(earlier: Record, now: Record) -> bool:
+    """Whether all files of an ``earlier`` record were made from the same photograph with the same settings."""
+    same_settings = not _changed(earlier.settings or {}, now.settings or {})
+    same_file = now.source is not None and now.source.same_as(earlier.source)
+    return earlier.status != UNFINISHED and same_settings and same_file
 
 
 def _changed(earlier: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
@@ -339,16 +299,6 @@ def _pixels(path: Path) -> int:
             return image.width * image.height
     except Exception:  # reading the file will say what is wrong with it
         return 1
-
-
-def _line(record: Mapping[str, Any]) -> str:
-    name = record["file"].encode("utf-8", "replace").decode()  # a name may hold bytes that are no UTF-8
-    if record["status"] == FAILED:
-        return f"failed   {name}: {record['error']}"
-    line = f"done     {name}: {100 * record['crack_share']:.3g} % crack"
-    if record.get("consistency_flag"):
-        line += f"; the super-resolved image does not explain the photograph ({why_flagged(record)})"
-    return line
 
 
 def _short(value: object) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,37 +17,47 @@ _ORIENTATION, _MAKE, _MODEL, _DATE = 0x0112, 0x010F, 0x0110, 0x0132
 _EXIF, _GPS = 0x8769, 0x8825
 _DATE_TAKEN, _OFFSET_TAKEN = 0x9003, 0x9011
 _LATITUDE, _LONGITUDE, _ALTITUDE = (1, 2), (3, 4), (5, 6)  # (reference, value) in the GPS part
-#: Keys of `read_metadata`, in the order of the summary.
-METADATA = ("orientation", "taken", "latitude", "longitude", "altitude_m", "camera")
 
 
-def read_metadata(path: str | Path) -> dict[str, Any]:
-    """The entries of `METADATA`; None for what the file does not tell, or tells in a way that makes no sense.
+@dataclass(frozen=True)
+class Metadata:
+    """What the file tells; None for what it does not tell, or tells in a way that makes no sense.
 
-    * ``orientation``: EXIF's 1 to 8 as stored; the results are upright, as the photograph is seen.
-    * ``taken``: ISO 8601, with the offset from UTC if the camera wrote it.
-    * ``latitude``, ``longitude``: degrees, south and west negative.
-    * ``altitude_m``: above sea level.
-    * ``camera``: make and model.
-
-    A file that is no image gives None everywhere: reading the pixels says why.
+    Attributes:
+        orientation: EXIF's 1 to 8 as stored; the results are upright, as the photograph is seen.
+        taken: ISO 8601, with the offset from UTC if the camera wrote it.
+        latitude: degrees, south negative.
+        longitude: degrees, west negative.
+        altitude_m: above sea level.
+        camera: make and model.
     """
+
+    orientation: int | None = None
+    taken: str | None = None
+    latitude: float | None = None
+    longitude: float | None = None
+    altitude_m: float | None = None
+    camera: str | None = None
+
+
+def read_metadata(path: str | Path) -> Metadata:
+    """The metadata of a photograph; all None from a file that is no image: reading its pixels says why."""
     try:
         check_regular(path)
         with any_size(), Image.open(path) as image:
             exif = image.getexif()
             detail, gps = exif.get_ifd(_EXIF), exif.get_ifd(_GPS)
     except Exception:  # whatever a damaged file makes Pillow raise
-        return dict.fromkeys(METADATA)
+        return Metadata()
     orientation = exif.get(_ORIENTATION)
-    return {
-        "orientation": orientation if isinstance(orientation, int) and 1 <= orientation <= 8 else None,
-        "taken": _time(detail.get(_DATE_TAKEN) or exif.get(_DATE), detail.get(_OFFSET_TAKEN)),
-        "latitude": _degrees(gps, _LATITUDE, "S", 90),
-        "longitude": _degrees(gps, _LONGITUDE, "W", 180),
-        "altitude_m": _altitude(gps),
-        "camera": " ".join(filter(None, (_text(exif.get(_MAKE)), _text(exif.get(_MODEL))))) or None,
-    }
+    return Metadata(
+        orientation=orientation if isinstance(orientation, int) and 1 <= orientation <= 8 else None,
+        taken=_time(detail.get(_DATE_TAKEN) or exif.get(_DATE), detail.get(_OFFSET_TAKEN)),
+        latitude=_degrees(gps, _LATITUDE, "S", 90),
+        longitude=_degrees(gps, _LONGITUDE, "W", 180),
+        altitude_m=_altitude(gps),
+        camera=" ".join(filter(None, (_text(exif.get(_MAKE)), _text(exif.get(_MODEL))))) or None,
+    )
 
 
 def _text(value: Any) -> str | None:

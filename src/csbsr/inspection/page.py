@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from csbsr.inspection.views import PhotographPictures, Views
+from csbsr.inspection.store import PicturePlaces
+from csbsr.inspection.views import Views, embedded_views, thumbnail
 from csbsr.measure import WidthGuide
 from csbsr.measure.overlay import round_below
 from csbsr.pages.templates import template
@@ -103,7 +104,7 @@ def embedded(entries: Sequence[Entry], folder: str | Path, size: int) -> dict[st
     """Pictures by stem, the widest cracks first, until the page's budget is spent."""
     left, views = _BUDGET, {}
     for entry in sorted(entries, key=lambda entry: -(_number(entry.row, "width_percentile_px") or 0)):
-        found = PhotographPictures(folder, entry.stem).views(size)
+        found = embedded_views(PicturePlaces.of(folder, entry.stem), size)
         if found.size > left:
             break
         if found.after is not None:
@@ -156,17 +157,17 @@ def _photograph(
     number: int, entry: Entry, columns: Sequence[Column], unit: str, folder: str | Path, views: Views | None
 ) -> dict[str, Any]:
     """What the template shows of one photograph."""
-    row, own = entry.row, PhotographPictures(folder, entry.stem)
+    row, own = entry.row, PicturePlaces.of(folder, entry.stem)
     level = _number(row, "severity_level")
     latitude, longitude = _number(row, "latitude"), _number(row, "longitude")
-    pictures = {"large picture, left": "before.webp", "large picture, right": "after.webp"}
-    files = {name: f"{own.relative}/{file}" for name, file in pictures.items() if (own.folder / file).is_file()}
+    pictures = {"large picture, left": own.before, "large picture, right": own.after}
+    files = {name: file.relative_to(folder).as_posix() for name, file in pictures.items() if file.is_file()}
     if len(files) == 1:
         files = dict(zip(["large picture"], files.values(), strict=True))
     return {
         "number": number,
         "name": row["file"],
-        "thumbnail": own.thumbnail(),
+        "thumbnail": thumbnail(own),
         "cells": [_cell(row, column) for column in columns],
         "cracks": int(_number(row, "cracks") or 0),
         "severity": row.get("severity") or "",

@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
 
-from csbsr.inspection.metadata import METADATA
+from csbsr.inspection.metadata import Metadata
 from csbsr.inspection.photographs import READABLE, Photograph, find
-from csbsr.inspection.store import DONE, FAILED
-from csbsr.inspection.views import PICTURES, PhotographPictures
+from csbsr.inspection.record import DONE, FAILED, Agreement, Record
+from csbsr.inspection.store import MEASURE, PICTURES, SUMMARY, PicturePlaces, read_summary
 from csbsr.measure import gsd_of
-from csbsr.text import first_names
+from csbsr.words import first_names
 
 log = logging.getLogger("csbsr")
 
-COMMAND = "csbsr-measure"
 _ENDINGS = ("_mask", "_probability")  # of csbsr-predict's files, which a photograph's name lacks
-_KNOWN = (*METADATA, "consistency", "consistency_cracks", "consistency_flag")  # of a record of csbsr-predict
 _NOTHING_SAVED = "no mask or probability was saved; run csbsr-predict with save=mask,probability"
 
 
 @dataclass(frozen=True)
-class Item:
+class Mask:
     """A mask to measure.
 
     Attributes:
@@ -37,7 +33,8 @@ class Item:
             known.
         scale: its pixels to one of the photograph, if known.
         threshold: at which its probability is cut, if known.
-        known: what an earlier command noted of the photograph.
+        metadata: of the photograph, if an earlier command noted them.
+        agreement: of the super-resolved image with the photograph, if noted.
         min_pixels: of a crack that counted there.
         listed: names by which a list of ground sampling distances may have it, beside its own.
         predicted: csbsr-predict wrote the mask.
@@ -51,20 +48,20 @@ class Item:
     picture: Path | None = None
     scale: float | None = None
     threshold: float | None = None
-    known: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Metadata | None = None
+    agreement: Agreement | None = None
     min_pixels: float = 1
     listed: Sequence[str] = ()
     predicted: bool = False
     error: str | None = None
     unread: bool = False
 
+    def listed_name(self, gsd: float | dict[str, float] | None) -> str:
+        """The name by which a list of ground sampling distances has it; its own if none does."""
+        return next((name for name in (self.name, *self.listed) if gsd_of(name, gsd) is not None), self.name)
 
-def listed_name(item: Item, gsd: float | Mapping[str, float] | None) -> str:
-    """The name by which a list of ground sampling distances has a mask; its own if none does."""
-    return next((name for name in (item.name, *item.listed) if gsd_of(name, gsd) is not None), item.name)
 
-
-def items_of(source: Path, output: Path, photos: Path | None) -> list[Item]:
+def find_masks(source: Path, output: Path, photos: Path | None) -> list[Mask]:
     """What is to be measured.
 
     Where csbsr-predict wrote, that is what its ``summary.json`` names, of each photograph the probability or else the
@@ -81,7 +78,7 @@ def items_of(source: Path, output: Path, photos: Path | None) -> list[Item]:
         root = source.resolve()  # to see the folders above it
         own = results_of(root, root)
         written = list(_below(root, output)) if own is None else [own]
-        chosen = [(results, None) for results in written]
+        chosen: list[tuple[Results, set[Path] | None]] = [(results, None) for results in written]
         try:
             plain = _found(root, output) if own is None else []
         except FileNotFoundError:
@@ -101,12 +98,12 @@ def items_of(source: Path, output: Path, photos: Path | None) -> list[Item]:
             "note     left out %d photographs that csbsr-predict could not read: %s", len(unread), first_names(unread)
         )
     items = [item for item in items if not item.unread]
-    index = None if photos is None else _photographs(photos)
+    index = {} if photos is None else _photographs(photos)
     items += [_of_file(photograph, index, photos) for photograph in plain]
     return sorted(items, key=lambda item: item.name)
 
 
-def _named(source: Path, output: Path) -> tuple[Path, list[tuple[Results, set[Path]]], list[Photograph]]:
+def _named(source: Path, output: Path) -> tuple[Path, list[tuple[Results, set[Path] | None]], list[Photograph]]:
     """Of a file or a pattern: the folder of the search, the results among its files, and the other files."""
     single = source.is_file()
     found = _found(source.parent.resolve() / source.name if single else source, output)
@@ -123,7 +120,7 @@ def _named(source: Path, output: Path) -> tuple[Path, list[tuple[Results, set[Pa
             plain.append(photograph)
         else:
             chosen.setdefault(results.folder, (results, set()))[1].add(photograph.path)
-    return root, list(chosen.values()), plain
+    return root, [(results, files) for results, files in chosen.values()], plain
 
 
 def _found(source: Path, output: Path) -> list[Photograph]:
@@ -144,35 +141,27 @@ class Results:
     """
 
     folder: Path
-    records: list[dict[str, Any]]
+    records: list[Record]
     measured: bool
 
     @classmethod
     def read(cls, folder: Path) -> Results | None:
-        """None without a ``summary.json``, or with another program's.
+        """None without a summary, or with another program's.
 
         Raises:
             ValueError: it cannot be read.
         """
-        path = folder / "summary.json"
-        if not path.is_file():
-            return None
         try:
-            summary = json.loads(path.read_text(encoding="utf-8", errors="surrogateescape"))
-            if isinstance(summary, dict) and "photographs" not in summary:
-                return None
-            records = summary["photographs"]
-            if not all(isinstance(record["file"], str) for record in records):
-                raise TypeError("a row without a file")
-            return cls(folder, records, summary.get("command") == COMMAND)
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise _damaged(path, error) from error
+            summary = read_summary(folder)
+        except (OSError, ValueError) as error:
+            raise _damaged(folder, error) from error
+        return None if summary is None else cls(folder, summary.records, summary.command == MEASURE)
 
     def holds(self, folder: Path) -> bool:
         """Are results in this folder, which lies below?"""
         below = PurePosixPath(folder.relative_to(self.folder).as_posix())
         return below.parts[:1] == (PICTURES,) or any(
-            below in PurePosixPath(record["file"]).parents for record in self.records
+            below in PurePosixPath(record.file).parents for record in self.records
         )
 
     def wrote(self, path: Path) -> bool:
@@ -183,9 +172,9 @@ class Results:
             stem = path.stem.removesuffix("_widths")
             return stem != path.stem and path.with_name(f"{stem}_cracks.csv").is_file()
         name = path.relative_to(self.folder).as_posix()
-        return any(name in (record.get("results") or {}).values() for record in self.records)
+        return any(name in (record.results or {}).values() for record in self.records)
 
-    def items(self, root: Path, files: set[Path] | None) -> list[Item]:
+    def items(self, root: Path, files: set[Path] | None) -> list[Mask]:
         """The masks, and an item with an error for each photograph below ``root`` without one.
 
         Args:
@@ -194,19 +183,12 @@ class Results:
         """
         if self.measured:
             return []
-        found = []
-        for record in self.records:
-            try:
-                item = self._item(record, root, files)
-            except (KeyError, TypeError, ValueError, AttributeError, ZeroDivisionError) as error:
-                raise _damaged(self.folder / "summary.json", error) from error
-            if item is not None:
-                found.append(item)
-        return found
+        found = [self._item(record, root, files) for record in self.records]
+        return [item for item in found if item is not None]
 
-    def _item(self, record: Mapping[str, Any], root: Path, files: set[Path] | None) -> Item | None:
-        path = self.folder / record["file"]
-        results = record.get("results") or {}
+    def _item(self, record: Record, root: Path, files: set[Path] | None) -> Mask | None:
+        path = self.folder / record.file
+        results = record.results or {}
         places = {kind: self.folder / results[kind] for kind in ("probability", "mask") if kind in results}
         if files is not None:
             places = {kind: place for kind, place in places.items() if place in files}
@@ -215,25 +197,34 @@ class Results:
         elif root not in path.parents:
             return None
         inside = self.folder == root or root in self.folder.parents
-        name = (self.folder.relative_to(root) / record["file"]).as_posix() if inside else record["file"]
+        name = (self.folder.relative_to(root) / record.file).as_posix() if inside else record.file
         kind = next((kind for kind, place in places.items() if place.is_file()), next(iter(places), None))
-        if record.get("status") != DONE or kind is None:
-            stopped = record.get("error") or "csbsr-predict did not finish it; run it again"
-            error = _NOTHING_SAVED if record.get("status") == DONE else stopped
-            unread = kind is None and record.get("status") == FAILED
-            return Item(path, name, PurePosixPath(name).with_suffix("").as_posix(), error=error, unread=unread)
+        if record.status != DONE or kind is None:
+            stopped = record.error or "csbsr-predict did not finish it; run it again"
+            error = _NOTHING_SAVED if record.status == DONE else stopped
+            unread = kind is None and record.status == FAILED
+            return Mask(path, name, PurePosixPath(name).with_suffix("").as_posix(), error=error, unread=unread)
         stem = results[kind].rpartition(f"_{kind}")[0]
-        after = PhotographPictures(self.folder, stem).folder / "after.webp"
-        return Item(
+        after = PicturePlaces.of(self.folder, stem).after
+        return Mask(
             places[kind], name, (PurePosixPath(name).parent / PurePosixPath(stem).name).as_posix(),
             picture=after if after.is_file() else None,
-            scale=record["result_width"] / record["width"],
-            threshold=record["threshold"],
-            known={key: record.get(key) for key in _KNOWN},
-            min_pixels=float((record.get("settings") or {}).get("min_pixels") or Item.min_pixels),
-            listed=(record["file"],),
+            scale=self._scale(record),
+            threshold=record.threshold,
+            metadata=record.metadata or Metadata(),
+            agreement=record.agreement,
+            min_pixels=float((record.settings or {}).get("min_pixels") or 1),
+            listed=(record.file,),
             predicted=True,
         )  # fmt: skip
+
+    def _scale(self, record: Record) -> float:
+        """Pixels of the result to one of the photograph."""
+        width = None if record.size is None else record.size.width
+        result = None if record.predicted is None else record.predicted.result_width
+        if not width or not result or record.threshold is None:
+            raise _damaged(self.folder, f"{record.file} without width, result_width or threshold")
+        return result / width
 
 
 def results_of(folder: Path, root: Path) -> Results | None:
@@ -257,13 +248,13 @@ def _below(root: Path, output: Path) -> Iterator[Results]:
     """Results in the folders below ``root``."""
     for here, folders, files in os.walk(root):
         folders[:] = sorted(name for name in folders if name[0] != "." and Path(here, name) != output.resolve())
-        results = Results.read(Path(here)) if "summary.json" in files else None
+        results = Results.read(Path(here)) if SUMMARY in files else None
         if results is not None:
             folders.clear()
             yield results
 
 
-def _nothing(source: Path, written: Sequence[Results], items: Sequence[Item]) -> ValueError:
+def _nothing(source: Path, written: Sequence[Results], items: Sequence[Mask]) -> ValueError:
     """Why there is nothing to measure."""
     if written and all(results.measured for results in written):
         return ValueError(
@@ -277,10 +268,10 @@ def _nothing(source: Path, written: Sequence[Results], items: Sequence[Item]) ->
     return ValueError(f"input: {source} is no mask or probability that csbsr-predict wrote; try input={folder}")
 
 
-def _damaged(path: Path, error: Exception) -> ValueError:
+def _damaged(folder: Path, reason: object) -> ValueError:
     return ValueError(
-        f"input: {path} cannot be read as a summary of csbsr-predict ({error!r}), which tells the scale of the masks; "
-        "restore it, or copy the masks to another folder and give scale="
+        f"input: {folder / SUMMARY} cannot be read as a summary of csbsr-predict ({reason!r}), which tells the scale "
+        "of the masks; restore it, or copy the masks to another folder and give scale="
     )
 
 
@@ -293,15 +284,15 @@ def _photographs(folder: Path) -> dict[str, list[Path]]:
     return found
 
 
-def _of_file(mask: Photograph, index: Mapping[str, Sequence[Path]] | None, photos: Path | None) -> Item:
+def _of_file(mask: Photograph, index: Mapping[str, Sequence[Path]], photos: Path | None) -> Mask:
     """A mask with its photograph: of its name, also without the endings that csbsr-predict gives."""
-    if index is None:
-        return Item(mask.path, mask.name, mask.stem)
+    if photos is None:
+        return Mask(mask.path, mask.name, mask.stem)
     stem = PurePosixPath(mask.name).with_suffix("").as_posix()
     names = [stem, *(stem.removesuffix(ending) for ending in _ENDINGS if stem.endswith(ending))]
     for name in names:
         paths = index.get(name.casefold(), ())
         for path in sorted(paths, key=lambda path: path.stem != PurePosixPath(name).name):  # the same case first
-            return Item(mask.path, mask.name, mask.stem, path, listed=(path.relative_to(photos).as_posix(),))
+            return Mask(mask.path, mask.name, mask.stem, path, listed=(path.relative_to(photos).as_posix(),))
     error = f"no photograph {names[-1]} in {photos}, so its scale is not known; add it, or leave photos= out"
-    return Item(mask.path, mask.name, mask.stem, error=error)
+    return Mask(mask.path, mask.name, mask.stem, error=error)

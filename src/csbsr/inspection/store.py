@@ -1,95 +1,284 @@
-"""``summary.json`` and ``summary.csv``: what is known of every photograph, and what a second run need not do again."""
+"""A folder of results on disk: the only file that knows its names and what its summary looks like.
+
+    <folder>/summary.json  summary.csv  cracks.csv  report.html
+    <folder>/<stem>_<kind>.<ending>                     of each photograph, see `KINDS`
+    <folder>/pictures/<stem>/before.webp  after.webp  widths.png  cracks.csv     from which the report is made
+
+``before`` and ``after`` show one view, the former only where it differs; ``widths`` lies over ``after``: its cracks
+coloured by width, the rest transparent.
+"""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+import contextlib
+import os
+import shutil
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from csbsr.inspection.measuring import MEASURED, MEASURED_BICUBIC, table, write_text
-from csbsr.inspection.metadata import METADATA
-from csbsr.predict.consistency import Consistency, flagged, kernel_shape
-from csbsr.predict.passes import Outcome
+from csbsr.files import write_text
+from csbsr.inspection.record import MEASURED, MEASURED_BICUBIC, METADATA, Record
+from csbsr.pages.files import csv_text, json_text, read_csv, read_json
 
-JSON, CSV = "summary.json", "summary.csv"
-DONE, FAILED = "done", "failed"
-UNFINISHED = "unfinished"  # its files are being moved to their places
-#: Columns of ``summary.csv``; an entry of ``summary.json`` also has ``results``, ``settings`` and ``source``.
-COLUMNS = (
-    "file", "status", "error", "width", "height", "result_width", "result_height", "threshold", "crack_share",
-    "blur_sigma_1", "blur_sigma_2", "blur_theta", "consistency", "consistency_cracks", "consistency_flag", "tile",
-    "seconds", "reduced", *MEASURED, *MEASURED_BICUBIC, *METADATA,
-)  # fmt: skip
+try:
+    import fcntl
+except ImportError:  # Windows: two programs in one folder are then not noticed
+    fcntl = None  # type: ignore[assignment]
+
+REPORT, CRACKS, SUMMARY, TABLE = "report.html", "cracks.csv", "summary.json", "summary.csv"
+#: Of `SUMMARY`; another number will say that entries changed their meaning.
+FORMAT = 1
+#: Folder inside an output folder with the pictures of the report.
+PICTURES = "pictures"
+#: Folder inside an output folder for files while they grow; cleared by the next run if the program is killed.
+PARTIAL = ".csbsr-predict"
+#: Kinds of results of a photograph, and the ending of their files.
+KINDS = {
+    "sr": ".png",
+    "probability": ".png",
+    "mask": ".png",
+    "overlay": ".jpg",
+    "kernel": ".png",
+    "consistency": ".png",
+    "uncertainty": ".png",
+    "widths": ".jpg",
+    "cracks": ".csv",
+}
+#: Bytes of a file name, in the usual file systems.
+LONGEST_NAME = 255
+PREDICT, MEASURE = "csbsr-predict", "csbsr-measure"
+#: Columns of `TABLE` by the command that writes it; an entry of `SUMMARY` may hold more.
+COLUMNS = {
+    PREDICT: (
+        "file", "status", "error", "width", "height", "result_width", "result_height", "threshold", "crack_share",
+        "blur_sigma_1", "blur_sigma_2", "blur_theta", "consistency", "consistency_cracks", "consistency_flag", "tile",
+        "seconds", "reduced", *MEASURED, *MEASURED_BICUBIC, *METADATA,
+    ),
+    MEASURE: ("file", "status", "error", "scale", "reduced", "threshold", *MEASURED, *METADATA),
+}  # fmt: skip
 
 
-class Summary:
-    """The records of an output folder, by photograph.
+class PicturePlaces(NamedTuple):
+    """The files in a photograph's folder of `PICTURES`."""
 
-    Args:
-        folder: of the results; its ``summary.json`` is read if there is one.
+    before: Path
+    after: Path
+    widths: Path
+    cracks: Path
+
+    @classmethod
+    def of(cls, folder: str | Path, stem: str) -> PicturePlaces:
+        """Those of the photograph whose results are named ``stem``."""
+        own = Path(folder) / PICTURES / stem
+        return cls(own / "before.webp", own / "after.webp", own / "widths.png", own / "cracks.csv")
+
+
+class Summary(NamedTuple):
+    """What a folder's `SUMMARY` says."""
+
+    command: str  #: that wrote it: `PREDICT` or `MEASURE`
+    records: list[Record]
+
+
+def read_summary(folder: Path) -> Summary | None:
+    """The summary of a folder; None without one, or with another program's.
 
     Raises:
-        ValueError: ``summary.json`` is damaged or something else.
+        OSError: it cannot be read.
+        ValueError: it is damaged.
+    """
+    path = folder / SUMMARY
+    if not path.is_file():
+        return None
+    found = read_json(path)
+    if isinstance(found, dict) and "photographs" not in found:
+        return None
+    if not isinstance(found, dict) or not isinstance(found["photographs"], list):
+        raise ValueError("expected a list of photographs")
+    records = [Record.from_json(entry) for entry in found["photographs"]]
+    return Summary(MEASURE if found.get("command") == MEASURE else PREDICT, records)
+
+
+class Store:
+    """An output folder and the records of its photographs.
+
+    Args:
+        folder: of the results; made when something is written.
+        command: that writes it, `PREDICT` or `MEASURE`.
+        about: of the run, written into the summary.
+        goes_on: read the records of earlier runs, which stay; else they are replaced.
+
+    Attributes:
+        records: by the photograph's name.
+
+    Raises:
+        ValueError: the folder holds a summary that is damaged, or another command's.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(
+        self, folder: str | Path, command: str, about: Mapping[str, Any] | None = None, goes_on: bool = True
+    ) -> None:
+        self.folder, self.command, self.about, self.goes_on = Path(folder), command, dict(about or {}), goes_on
+        self.records: dict[str, Record] = {}
         self.read()
 
     def read(self) -> None:
-        """Read ``summary.json`` again."""
-        self.records: dict[str, dict[str, Any]] = {}
-        path = self.folder / JSON
-        if path.is_file():
+        """Read the records again, where earlier ones stay."""
+        if not self.goes_on:
+            self._refuse_others()
+            return
+        try:
+            summary = read_summary(self.folder)
+        except ValueError as error:
+            raise ValueError(
+                f"output: {self.folder / SUMMARY} is no summary of {self.command} ({error!r}); choose another folder "
+                "or remove it"
+            ) from error
+        if (summary is None and (self.folder / SUMMARY).is_file()) or (summary and summary.command != self.command):
+            raise ValueError(
+                f"output: {self.folder} holds another command's {SUMMARY}; choose another folder or remove it"
+            )
+        self.records = {record.file: record for record in (summary.records if summary else ())}
+
+    def _refuse_others(self) -> None:
+        if (self.folder / SUMMARY).is_file():
             try:
-                entries = json.loads(path.read_text(encoding="utf-8", errors="surrogateescape"))["photographs"]
-                self.records = {entry["file"]: entry for entry in entries}
-            except (ValueError, KeyError, TypeError) as error:
-                raise ValueError(
-                    f"output: {path} is no summary of csbsr-predict ({error!r}); choose another folder or remove it"
-                ) from error
+                ours = read_json(self.folder / SUMMARY).get("command") == self.command
+            except (ValueError, AttributeError):
+                ours = False
+            if not ours:
+                raise ValueError(f"output: {self.folder} holds another command's {SUMMARY}; choose another folder")
 
-    def put(self, record: dict[str, Any], about: Mapping[str, Any]) -> None:
-        """Add or replace a photograph's record and write ``summary.json``.
+    def put(self, record: Record) -> None:
+        """Add or replace a photograph's record; where earlier records stay, it is on the disk at once."""
+        self.records[record.file] = record
+        if self.goes_on:
+            self.write_summary()
 
-        Args:
-            record: with ``file`` and ``status``.
-            about: the run: written beside the records.
-        """
-        self.records[record["file"]] = record
-        self.write(about)
+    @property
+    def sorted_records(self) -> list[Record]:
+        """All records by name."""
+        return [self.records[name] for name in sorted(self.records)]
 
-    def write(self, about: Mapping[str, Any]) -> None:
-        """Write ``summary.json``."""
-        entries = [self.records[name] for name in sorted(self.records)]
-        text = json.dumps({"format": 1, **about, "photographs": entries}, indent=1, ensure_ascii=False, allow_nan=False)
-        write_text(self.folder / JSON, text)
+    def write_summary(self) -> None:
+        """Write `SUMMARY`."""
+        entries = [record.to_json() for record in self.sorted_records]
+        write_text(self.folder / SUMMARY, json_text({"format": FORMAT, **self.about, "photographs": entries}))
 
     def write_table(self) -> None:
-        """Write ``summary.csv``: the same without nested entries."""
-        write_text(self.folder / CSV, table([self.records[name] for name in sorted(self.records)], COLUMNS))
+        """Write `TABLE`: a row for each record, without nested entries."""
+        rows = [record.row() for record in self.sorted_records]
+        write_text(self.folder / TABLE, csv_text(rows, COLUMNS[self.command]))
+
+    # ---- of one photograph ----
+
+    def places(self, stem: str, kinds: Collection[str]) -> dict[str, Path]:
+        """Files of a photograph's results by kind, in the order of `KINDS`."""
+        path = self.folder / stem
+        return {kind: path.with_name(f"{path.name}_{kind}{KINDS[kind]}") for kind in KINDS if kind in kinds}
+
+    def results(self, stem: str, kinds: Collection[str]) -> dict[str, str]:
+        """The same, as paths inside the folder."""
+        return {kind: place.relative_to(self.folder).as_posix() for kind, place in self.places(stem, kinds).items()}
+
+    def pictures(self, stem: str) -> PicturePlaces:
+        """Files of a photograph's pictures for the report."""
+        return PicturePlaces.of(self.folder, stem)
+
+    def cracks(self, record: Record) -> list[dict[str, str]]:
+        """The rows of a photograph's table of cracks; none if it is gone."""
+        table = self.pictures(record.stem or record.file).cracks
+        listed = (record.results or {}).get("cracks")
+        if listed is not None and not table.is_file():
+            table = self.folder / listed
+        return read_csv(table) if table.is_file() else []
+
+    # ---- while it is written ----
+
+    @contextlib.contextmanager
+    def growing(self) -> Iterator[Path]:
+        """An empty folder inside this one for growing files, for this program alone.
+
+        Raises:
+            ValueError: another program is writing into the folder, or it cannot be written, also inside the block.
+        """
+        with self._writable(), self._partial() as partial:
+            yield partial
+
+    @contextlib.contextmanager
+    def _writable(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            again = " and run the same command again to go on" if self.goes_on else ""
+            raise ValueError(
+                f"output: {error.filename or self.folder} cannot be written ({error.strerror or error}); choose "
+                f"another folder, or make room{again}"
+            ) from error
+
+    @contextlib.contextmanager
+    def _partial(self) -> Iterator[Path]:
+        folder = self.folder / PARTIAL
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / "lock").open("w") as lock:
+            if fcntl is not None:
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    raise ValueError(
+                        f"output: another {self.command} is writing into {self.folder}; wait for it or choose "
+                        "another folder"
+                    ) from None
+                except OSError:  # a file system without locks
+                    pass
+            for left in folder.iterdir():
+                if left.name != "lock":
+                    left.unlink()
+            try:
+                yield folder
+            finally:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
-def numbers_of(outcome: Outcome) -> dict[str, Any]:
-    """What a record tells of the results, rounded to what means something."""
-    record: dict[str, Any] = {
-        "result_width": outcome.shape[1],
-        "result_height": outcome.shape[0],
-        "crack_share": float(f"{outcome.crack_share:.4g}"),
-        "tile": outcome.tile,
-    }
-    if outcome.kernels is not None:
-        sigma_1, sigma_2, theta = kernel_shape(outcome.kernels.mean((0, 1)))
-        record |= {"blur_sigma_1": round(sigma_1, 2), "blur_sigma_2": round(sigma_2, 2), "blur_theta": round(theta, 1)}
-    return record | _of_consistency(outcome.consistency)
+class GrowingFiles:
+    """The files of one photograph, written under temporary names and moved to their places when all are whole.
+
+    Args:
+        places: of the files, by kind; see `Store.places`.
+        pictures: of the report, written straight to their places.
+        partial: existing folder for the files while they grow, on the same file system.
+    """
+
+    def __init__(self, places: Mapping[str, Path], pictures: PicturePlaces, partial: Path) -> None:
+        self.places, self.pictures, self.partial = dict(places), pictures, partial
+
+    @property
+    def kinds(self) -> Sequence[str]:
+        """Of the files."""
+        return list(self.places)
+
+    def temporary(self, kind: str) -> Path:
+        """Where a file grows."""
+        return self.partial / f"{kind}{KINDS[kind]}"
+
+    def move(self) -> None:
+        """Move the complete files to their places."""
+        for kind, place in self.places.items():
+            place.parent.mkdir(parents=True, exist_ok=True)
+            _to_disk(self.temporary(kind))
+            os.replace(self.temporary(kind), place)
+
+    def remove(self) -> None:
+        """Remove what is unfinished."""
+        for kind in self.places:
+            self.temporary(kind).unlink(missing_ok=True)
 
 
-def _of_consistency(found: Consistency | None) -> dict[str, Any]:
-    if found is None:
-        return {}
-    return {
-        "consistency": round(found.whole, 4),
-        "consistency_cracks": None if found.cracks is None else round(found.cracks, 4),
-        "consistency_flag": flagged(found),
-    }
+def _to_disk(path: Path) -> None:
+    """Have the file's contents on the disk before its name: a power cut leaves the name only with all of it."""
+    descriptor = os.open(path, os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,28 +1,21 @@
-"""The pictures of one photograph of an inspection on disk, from which its report is made.
-
-    <folder>/pictures/<photograph>/before.webp  after.webp  widths.png
-
-``before`` and ``after`` show one view, the former only where it differs; ``widths`` lies over ``after``: its cracks
-coloured by width, the rest transparent.
-"""
+"""The pictures of one photograph of an inspection, from which its report is made: saved, shrunken, embedded."""
 
 from __future__ import annotations
 
-import hashlib
 import io
 import math
-import os
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 from PIL import Image
 
+from csbsr.files import write_bytes
+from csbsr.inspection.store import PicturePlaces
 from csbsr.measure import Measurement, draw_widths
 from csbsr.pages.pictures import data_uri, limited, opened
 
-PICTURES = "pictures"  #: folder of pictures inside an output folder
 LARGEST = 4096  #: longest side of a picture on disk
 _QUALITY = 85
 
@@ -40,59 +33,66 @@ class Views(NamedTuple):
         return sum(map(len, filter(None, self)))
 
 
-class PhotographPictures:
-    """The pictures of one photograph.
+def save_views(places: PicturePlaces, before: np.ndarray | None, after: np.ndarray, widths: np.ndarray) -> None:
+    """Write a photograph's pictures, each whole or not at all; larger ones than `LARGEST` are shrunken.
 
     Args:
-        folder: output folder of the inspection.
-        stem: path of the photograph's results inside it, without kind and ending.
+        places: of the pictures.
+        before: (h, w, 3) uint8; None if there is only one view.
+        after: (H, W, 3) uint8, the same view.
+        widths: (H', W', 4) uint8, see `width_layer`.
     """
+    for place, pixels in ((places.before, before), (places.after, after)):
+        if pixels is None:
+            place.unlink(missing_ok=True)  # of an earlier run
+            continue
+        picture = limited(Image.fromarray(pixels), LARGEST)
+        write_bytes(place, encoded(picture, "webp", quality=_QUALITY, method=1))
+    write_bytes(places.widths, encoded(Image.fromarray(shrunken_layer(widths, LARGEST)), "png"))
 
-    def __init__(self, folder: str | Path, stem: str) -> None:
-        self.folder = Path(folder) / PICTURES / stem
-        self.relative = f"{PICTURES}/{Path(stem).as_posix()}"
 
-    def save(self, before: np.ndarray | None, after: np.ndarray, widths: np.ndarray) -> None:
-        """Write the pictures, each whole or not at all; larger ones than `LARGEST` are shrunken.
+def save_measured(
+    places: PicturePlaces, measurement: Measurement, before: np.ndarray | None, after: np.ndarray
+) -> bytes:
+    """Write a photograph's pictures with its cracks; as `save_views`.
 
-        Args:
-            before: (h, w, 3) uint8; None if there is only one view.
-            after: (H, W, 3) uint8, the same view.
-            widths: (H', W', 4) uint8, see `width_layer`.
-        """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        for name, pixels in (("before.webp", before), ("after.webp", after)):
-            if pixels is None:
-                (self.folder / name).unlink(missing_ok=True)  # of an earlier run
-                continue
-            picture = limited(Image.fromarray(pixels), LARGEST)
-            write_whole(self.folder / name, encoded(picture, "webp", quality=_QUALITY, method=1))
-        picture = Image.fromarray(shrunken_layer(widths, LARGEST))
-        write_whole(self.folder / "widths.png", encoded(picture, "png"))
+    Args:
+        places: of the pictures.
+        measurement: of the view.
+        before: (h, w, 3) uint8, the photograph; None if it is itself what was measured.
+        after: (H, W, 3) uint8, the view that was measured, at any size.
 
-    def views(self, size: int) -> Views:
-        """The pictures as data URIs, their longest side at most ``size`` pixels."""
-        pair = [opened(self.folder / name) for name in ("before.webp", "after.webp")]
-        layer = opened(self.folder / "widths.png")
-        if layer is not None:
-            layer = Image.fromarray(shrunken_layer(np.asarray(layer), size))
-        return Views(
-            *(None if p is None else data_uri(limited(p.convert("RGB"), size), "webp", quality=72) for p in pair),
-            None if layer is None else data_uri(layer, "webp", lossless=True, method=4),
-        )
+    Returns:
+        The JPEG file of ``after`` in grey with its cracks coloured by width, a colour scale and a scale bar.
+    """
+    save_views(places, before, after, width_layer(measurement, after.shape[:2]))
+    return encoded(Image.fromarray(draw_widths(after, measurement)), "jpeg", quality=90)
 
-    def thumbnail(self, size: int = 144) -> str | None:
-        """The cracks over the view, as a data URI; None without pictures."""
-        picture, layer = opened(self.folder / "after.webp"), opened(self.folder / "widths.png")
-        if picture is None:
-            return None
-        picture = limited(picture.convert("RGBA"), size)
-        if layer is not None:
-            over = Image.fromarray(shrunken_layer(np.asarray(layer), size)).resize(
-                picture.size, Image.Resampling.NEAREST
-            )
-            picture = Image.alpha_composite(picture, over)
-        return data_uri(picture.convert("RGB"), "webp", quality=70)
+
+def embedded_views(places: PicturePlaces, size: int) -> Views:
+    """The pictures as data URIs, their longest side at most ``size`` pixels."""
+
+    def embedded(place: Path) -> str | None:
+        picture = opened(place)
+        return None if picture is None else data_uri(limited(picture.convert("RGB"), size), "webp", quality=72)
+
+    layer = opened(places.widths)
+    if layer is not None:
+        layer = Image.fromarray(shrunken_layer(np.asarray(layer), size))
+    widths = None if layer is None else data_uri(layer, "webp", lossless=True, method=4)
+    return Views(embedded(places.before), embedded(places.after), widths)
+
+
+def thumbnail(places: PicturePlaces, size: int = 144) -> str | None:
+    """The cracks over the view, as a data URI; None without pictures."""
+    picture, layer = opened(places.after), opened(places.widths)
+    if picture is None:
+        return None
+    picture = limited(picture.convert("RGBA"), size)
+    if layer is not None:
+        over = Image.fromarray(shrunken_layer(np.asarray(layer), size)).resize(picture.size, Image.Resampling.NEAREST)
+        picture = Image.alpha_composite(picture, over)
+    return data_uri(picture.convert("RGB"), "webp", quality=70)
 
 
 def width_layer(measurement: Measurement, shape: tuple[int, int], widest: float | None = None) -> np.ndarray:
@@ -107,7 +107,7 @@ def width_layer(measurement: Measurement, shape: tuple[int, int], widest: float 
         (H, W, 4) uint8, RGBA.
     """
     drawn = draw_widths(np.zeros(shape, np.uint8), measurement, widest=widest, legend=False)
-    alpha = (drawn.any(2) * np.uint8(255))[..., None]  # no colour of the scale is black
+    alpha = drawn.any(2, keepdims=True).astype(np.uint8) * np.uint8(255)  # no colour of the scale is black
     return np.concatenate([drawn, alpha], axis=2)
 
 
@@ -122,20 +122,8 @@ def shrunken_layer(layer: np.ndarray, longest: int) -> np.ndarray:
     return cv2.resize(cv2.dilate(layer, np.ones((side, side), np.uint8)), size, interpolation=cv2.INTER_NEAREST)
 
 
-def encoded(picture: Image.Image, kind: str, **options: int) -> bytes:
+def encoded(picture: Image.Image, kind: str, **options: Any) -> bytes:
     """The bytes of a picture's file."""
     stream = io.BytesIO()
     picture.save(stream, kind, **options)
     return stream.getvalue()
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file under a temporary name beside its place, then move it there: it appears whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # Its length does not hang on the name's, which may fill what the file system allows.
-    temporary = path.with_name(f".{hashlib.sha256(os.fsencode(path.name)).hexdigest()[:32]}.partial")
-    try:
-        temporary.write_bytes(data)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

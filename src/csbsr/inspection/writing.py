@@ -1,80 +1,53 @@
-"""Writes the results of one photograph: row by row under temporary names, moved to their places when all are whole."""
+"""Takes the rows of one photograph's prediction: writes the kinds asked for, keeps what is measured and shown."""
 
 from __future__ import annotations
-
-import os
-from collections.abc import Collection
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from csbsr.data.reading import eight_bit
 from csbsr.inspection.pictures import consistency_picture, kernel_sheet, overlay
 from csbsr.inspection.png import PngWriter
-from csbsr.predict.passes import Outcome
+from csbsr.inspection.store import GrowingFiles
+from csbsr.inspection.views import LARGEST
+from csbsr.measure import reduced, reduction
+from csbsr.predict.passes import LEVELS, Outcome, Sink
 from csbsr.predict.rows import Shrinker
 
-#: Kinds of results, and the ending of their files.
-KINDS = {
-    "sr": ".png",
-    "probability": ".png",
-    "mask": ".png",
-    "overlay": ".jpg",
-    "kernel": ".png",
-    "consistency": ".png",
-    "uncertainty": ".png",
-    "widths": ".jpg",
-    "cracks": ".csv",
-}
-#: Longest side of the overlay; a larger image is shrunk by a whole factor.
-OVERLAY_SIDE = 4096
-#: Bytes of a file name, in the usual file systems.
-LONGEST_NAME = 255
 _VARIANCE_WHITE = 0.25  # the largest variance of a probability
+_WHOLE_IMAGES = (("sr", 3, 8), ("probability", 1, 16), ("mask", 1, 8), ("uncertainty", 1, 16))  # kind, channels, bits
 
 
-class Files:
-    """A sink that writes the kinds asked for.
+class ResultFiles:
+    """A sink that writes files.
 
     Args:
-        stem: path of the results without kind and ending, e.g. ``<output>/wall/P1``.
-        kinds: of `KINDS`.
-        partial: existing folder for the files while they grow, on the same file system.
-
-    Raises:
-        ValueError: a file name would be too long.
+        files: of the photograph; those of measurements are written by others.
     """
 
-    def __init__(self, stem: Path, kinds: Collection[str], partial: Path) -> None:
-        self.kinds = [kind for kind in KINDS if kind in kinds]
-        self.places = places_of(stem, self.kinds)
-        self.partial = partial
-        for place in self.places.values():
-            if len(os.fsencode(place.name)) > LONGEST_NAME:
-                raise ValueError(f"{place.name}: a name of more than {LONGEST_NAME} bytes; rename the photograph")
+    def __init__(self, files: GrowingFiles) -> None:
+        self.files = files
         self._writers: dict[str, PngWriter] = {}
-        self._preview: Shrinker | None = None
-        self._cracks: Shrinker | None = None
+        self._overlay: tuple[Shrinker, Shrinker] | None = None  # of the image and of its cracks
 
     def begin(self, height: int, width: int) -> None:
         """Open the files, anew if there were any."""
         self.abandon()
-        for kind, channels, bits in (("sr", 3, 8), ("probability", 1, 16), ("mask", 1, 8), ("uncertainty", 1, 16)):
-            if kind in self.kinds:
-                self._writers[kind] = PngWriter(self.temporary(kind), height, width, channels, bits)
-        if "overlay" in self.kinds:
-            factor = -(-max(height, width) // OVERLAY_SIDE)
-            self._preview = Shrinker(height, width, factor)
-            self._cracks = Shrinker(height, width, factor, largest=True)
+        for kind, channels, bits in _WHOLE_IMAGES:
+            if kind in self.files.kinds:
+                self._writers[kind] = PngWriter(self.files.temporary(kind), height, width, channels, bits)
+        if "overlay" in self.files.kinds:
+            factor = -(-max(height, width) // LARGEST)
+            self._overlay = Shrinker(height, width, factor), Shrinker(height, width, factor, largest=True)
 
     def sr(self, rows: np.ndarray) -> None:
         """Write super-resolved rows."""
-        if "sr" in self._writers or self._preview is not None:
-            pixels = np.rint(rows * np.float32(255)).clip(0, 255).astype(np.uint8).transpose(1, 2, 0)
+        if "sr" in self._writers or self._overlay is not None:
+            pixels = eight_bit(rows).transpose(1, 2, 0)
             if "sr" in self._writers:
                 self._writers["sr"].write(pixels)
-            if self._preview is not None:
-                self._preview.add(pixels)
+            if self._overlay is not None:
+                self._overlay[0].add(pixels)
 
     def segmentation(self, levels: np.ndarray, mask: np.ndarray, variance: np.ndarray | None) -> None:
         """Write segmented rows."""
@@ -84,51 +57,83 @@ class Files:
             self._writers["mask"].write(mask.astype(np.uint8) * np.uint8(255))
         if "uncertainty" in self._writers and variance is not None:
             share = (variance / np.float32(_VARIANCE_WHITE)).clip(0, 1)
-            self._writers["uncertainty"].write(np.rint(share * np.float32(65535)).astype(np.uint16))
-        if self._cracks is not None:
-            self._cracks.add(mask)
+            self._writers["uncertainty"].write(np.rint(share * np.float32(LEVELS)).astype(np.uint16))
+        if self._overlay is not None:
+            self._overlay[1].add(mask)
 
     def complete(self, outcome: Outcome) -> None:
         """Complete the files under their temporary names."""
         for writer in self._writers.values():
             writer.close()
-        if self._preview is not None:
-            picture = overlay(self._preview.result() / np.float32(255), self._cracks.result())
-            Image.fromarray(picture).save(self.temporary("overlay"), quality=90)
-        if "kernel" in self.kinds:
-            Image.fromarray(kernel_sheet(outcome.kernels)).save(self.temporary("kernel"))
-        if "consistency" in self.kinds:
-            Image.fromarray(consistency_picture(outcome.consistency.map)).save(self.temporary("consistency"))
-
-    def move(self) -> None:
-        """Move the complete files to their places."""
-        for kind, place in self.places.items():
-            place.parent.mkdir(parents=True, exist_ok=True)
-            _to_disk(self.temporary(kind))
-            os.replace(self.temporary(kind), place)
+        if self._overlay is not None:
+            picture = overlay(self._overlay[0].result() / np.float32(255), self._overlay[1].result())
+            Image.fromarray(picture).save(self.files.temporary("overlay"), quality=90)
+        if "kernel" in self.files.kinds and outcome.kernels is not None:
+            Image.fromarray(kernel_sheet(outcome.kernels)).save(self.files.temporary("kernel"))
+        if "consistency" in self.files.kinds and outcome.consistency is not None:
+            Image.fromarray(consistency_picture(outcome.consistency.map)).save(self.files.temporary("consistency"))
 
     def abandon(self) -> None:
-        """Close and remove what is unfinished."""
+        """Close what is unfinished."""
         for writer in self._writers.values():
             writer.abandon()
-        self._writers = {}
-        for kind in self.kinds:
-            self.temporary(kind).unlink(missing_ok=True)
-
-    def temporary(self, kind: str) -> Path:
-        """Where a file grows.  Those of measurements are written there by others, before `move`."""
-        return self.partial / f"{kind}{KINDS[kind]}"
+        self._writers, self._overlay = {}, None
 
 
-def places_of(stem: Path, kinds: Collection[str]) -> dict[str, Path]:
-    """Files of a photograph by kind, in the order of `KINDS`."""
-    return {kind: stem.with_name(f"{stem.name}_{kind}{KINDS[kind]}") for kind in KINDS if kind in kinds}
+class Kept:
+    """A sink that passes rows on and keeps the probability and a view, both shrunken where they are large.
 
+    Args:
+        sink: gets everything too; None keeps the probability alone.
+        megapixels: most of them in the probability that is kept.
+        factor: by which it is shrunken; None for the smallest that fits.
+    """
 
-def _to_disk(path: Path) -> None:
-    """Have the file's contents on the disk before its name: a power cut leaves the name only with all of it."""
-    descriptor = os.open(path, os.O_RDWR)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    def __init__(self, sink: Sink | None, megapixels: float, factor: int | None = None) -> None:
+        self._sink, self._megapixels, self._given = sink, megapixels, factor
+        self.factor = 1
+
+    def begin(self, height: int, width: int) -> None:
+        """Make room, anew if memory ran out."""
+        self.factor = self._given or reduction((height, width), self._megapixels * 1e6)
+        self._kept = np.empty((-(-height // self.factor), -(-width // self.factor)), np.float16)
+        self._rest = np.empty((0, width), np.uint16)
+        self._row = 0
+        if self._sink is not None:
+            self._view = Shrinker(height, width, -(-max(height, width) // LARGEST))
+            self._sink.begin(height, width)
+
+    def sr(self, rows: np.ndarray) -> None:
+        """Keep super-resolved rows in the view."""
+        if self._sink is not None:
+            self._view.add(eight_bit(rows).transpose(1, 2, 0))
+            self._sink.sr(rows)
+
+    def segmentation(self, levels: np.ndarray, mask: np.ndarray, variance: np.ndarray | None) -> None:
+        """Keep segmented rows."""
+        if self._sink is not None:
+            self._sink.segmentation(levels, mask, variance)
+        waiting = np.concatenate([self._rest, levels])
+        whole = len(waiting) // self.factor * self.factor
+        self._keep(waiting[:whole])
+        self._rest = waiting[whole:].copy()
+
+    def probability(self) -> np.ndarray:
+        """(H, W) float16, after the last row."""
+        self._keep(self._rest)
+        self._rest = self._rest[:0]
+        return self._kept
+
+    def forget_probability(self) -> None:
+        """Give its memory back."""
+        self._kept = self._kept[:0].copy()
+
+    def view(self) -> np.ndarray:
+        """The super-resolved image, (H, W, 3) uint8, its sides at most `LARGEST`."""
+        return np.rint(self._view.result()).astype(np.uint8)
+
+    def _keep(self, levels: np.ndarray) -> None:
+        if len(levels):
+            rows = reduced(levels * np.float32(1 / LEVELS), self.factor)
+            self._kept[self._row : self._row + len(rows)] = rows
+            self._row += len(rows)

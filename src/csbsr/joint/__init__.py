@@ -1,7 +1,8 @@
-"""Joint networks: super-resolution and segmentation as one module."""
+"""Joint systems: super-resolution and segmentation as one module."""
 
 from csbsr.build import build
 from csbsr.joint.dsrl import DSRL
 from csbsr.joint.network import JointNetwork
+from csbsr.joint.system import JointSystem, describe
 
-__all__ = ["DSRL", "JointNetwork", "build"]
+__all__ = ["DSRL", "JointNetwork", "JointSystem", "build", "describe"]

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from csbsr.contracts import JointOutput
 from csbsr.joint.deeplab import ASPP, Decoder, resize
+from csbsr.joint.system import JointSystem
 from csbsr.segmentor.base import pad_to, probability
 from csbsr.segmentor.pretrained import load_pretrained
 from csbsr.segmentor.resnet import resnet101
@@ -37,7 +38,7 @@ class Enlarge(nn.Module):
         return self.residual(x) + self.shortcut(x)
 
 
-class DSRL(nn.Module):
+class DSRL(JointSystem):
     """Dual super-resolution learning: DeepLabV3+ on ``lr`` with one decoder for the mask and one for the image.
 
     Both branches work at ``native_scale`` times the input: 2 in variant ``dsrl``, whose outputs are then resized

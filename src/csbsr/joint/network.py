@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from csbsr.contracts import JointOutput
+from csbsr.joint.system import JointSystem
 from csbsr.segmentor.base import Segmentor
 from csbsr.sr.base import SRNetwork
 
@@ -13,9 +14,10 @@ from csbsr.sr.base import SRNetwork
 DATASET_MEAN = (0.4741, 0.4937, 0.5048)
 DATASET_STD = (0.1621, 0.1532, 0.1523)
 NORMALIZATIONS = ("instance", "dataset", "none")
+_EPSILON = 1e-5  # of the published instance normalisation
 
 
-class JointNetwork(nn.Module):
+class JointNetwork(JointSystem):
     """``lr -> sr -> normalise -> segmentation``, trained end to end (Kondo & Ukita 2024, figure 2).
 
     Args:
@@ -37,11 +39,16 @@ class JointNetwork(nn.Module):
         self.sr = sr
         self.segmentor = segmentor
         self.normalization = normalization
+        self.scale = sr.scale
 
     @property
-    def scale(self) -> int:
-        """Integer factor between the low- and the high-resolution image."""
-        return self.sr.scale
+    def estimates_kernel(self) -> bool:
+        """Whether the super-resolution network estimates the blur kernel."""
+        return self.sr.estimates_kernel
+
+    def parts(self) -> tuple[SRNetwork, Segmentor]:
+        """Super-resolution network and segmentor."""
+        return self.sr, self.segmentor
 
     def forward(self, lr: Tensor, kernel: Tensor | None = None, segment: bool = True) -> JointOutput:
         """Run the system on ``lr`` (B, 3, h, w).
@@ -62,10 +69,19 @@ class JointNetwork(nn.Module):
         segmentation, auxiliaries = self.segmentor(self.normalize(sr), estimate)
         return JointOutput(sr, segmentation, estimate, auxiliaries)
 
-    def normalize(self, sr: Tensor) -> Tensor:
-        """The segmentor's input for ``sr`` (B, 3, H, W)."""
+    def normalize(self, sr: Tensor, statistics: tuple[Tensor, Tensor] | None = None) -> Tensor:
+        """The segmentor's input for ``sr`` (B, 3, H, W).
+
+        Args:
+            sr: super-resolved images in [0, 1].
+            statistics: mean and variance of each channel, (3,) each, of the whole of which ``sr`` is a part; None for
+                its own.  Only instance normalisation reads them.
+        """
         if self.normalization == "instance":
-            return nn.functional.instance_norm(sr, eps=1e-5)
+            if statistics is None:
+                return nn.functional.instance_norm(sr, eps=_EPSILON)
+            mean, variance = (value[:, None, None] for value in statistics)
+            return (sr - mean) / (variance + _EPSILON).sqrt()
         if self.normalization == "dataset":
             mean, std = (torch.tensor(v, dtype=sr.dtype, device=sr.device) for v in (DATASET_MEAN, DATASET_STD))
             return (sr - mean[:, None, None]) / std[:, None, None]

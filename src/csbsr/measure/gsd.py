@@ -131,6 +131,8 @@ def _row(name: str | Path, gsd: dict[str, float]) -> str | None:
     whole, last = path.as_posix(), path.name
     if not last:
         return None
+    if not last:
+        return None
     for wanted in (whole, last):
         if wanted in gsd:
             return wanted

@@ -9,7 +9,8 @@ import torch
 from skimage.morphology import skeletonize
 from torch import Tensor
 
-from csbsr.metrics.overlap import THRESHOLDS, levels_and_mask
+from csbsr.metrics.overlap import levels_and_mask
+from csbsr.metrics.thresholds import THRESHOLDS
 
 
 def cl_dice(segmentation: Tensor, mask: Tensor, thresholds: Sequence[float] = THRESHOLDS) -> Tensor:

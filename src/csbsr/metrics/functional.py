@@ -3,7 +3,6 @@
 from csbsr.metrics.centerline import cl_dice, threshold_index
 from csbsr.metrics.image import kernel_psnr, psnr, ssim
 from csbsr.metrics.overlap import (
-    THRESHOLDS,
     Counts,
     average_precision,
     counts_by_threshold,
@@ -15,6 +14,7 @@ from csbsr.metrics.overlap import (
     recall,
 )
 from csbsr.metrics.surface import surface_distance_by_threshold
+from csbsr.metrics.thresholds import THRESHOLDS
 
 __all__ = [
     "THRESHOLDS",

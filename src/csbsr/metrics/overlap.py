@@ -9,8 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-#: 0.01, 0.02, … 0.99: the thresholds of every curve; a pixel is predicted to be crack if its probability is larger.
-THRESHOLDS: tuple[float, ...] = tuple(step / 100 for step in range(1, 100))
+from csbsr.metrics.thresholds import THRESHOLDS
 
 IOU_EPSILON = 1e-5  #: added above and below the fraction, as published: two empty masks have IoU 1
 

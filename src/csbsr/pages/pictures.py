@@ -33,8 +33,8 @@ def limited(picture: Image.Image, longest: int) -> Image.Image:
     factor = longest / max(picture.size)
     if factor >= 1:
         return picture
-    size = tuple(max(1, round(side * factor)) for side in picture.size)
-    return picture.resize(size, Image.Resampling.BOX if picture.mode == "RGBA" else Image.Resampling.LANCZOS)
+    width, height = (max(1, round(side * factor)) for side in picture.size)
+    return picture.resize((width, height), Image.Resampling.BOX if picture.mode == "RGBA" else Image.Resampling.LANCZOS)
 
 
 def data_uri(picture: Image.Image, kind: str, **options: Any) -> str:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from torch import Tensor
 from torch.nn import functional as F
 
 from csbsr.degradation import degrade, downscale
+from csbsr.moments import second_moments
 
 #: Differences above which a photograph is flagged: as a whole, and where cracks are marked, whose edges differ more.
 LIMIT, LIMIT_AT_CRACKS = 0.03, 0.05
@@ -73,11 +73,11 @@ def flagged(found: Consistency) -> bool:
     return found.whole > LIMIT or (found.cracks or 0) > LIMIT_AT_CRACKS
 
 
-def why_flagged(row: Mapping[str, Any]) -> str:
-    """The number above its limit, of a flagged row of the summary, in words."""
-    if row["consistency"] > LIMIT:
-        return f"consistency {row['consistency']:.3f}, limit {LIMIT:g}"
-    return f"consistency {row['consistency_cracks']:.3f} where cracks are marked, limit {LIMIT_AT_CRACKS:g}"
+def why_flagged(whole: float, cracks: float | None) -> str:
+    """Which number is above its limit, in words; ``whole`` and ``cracks`` as in a `Consistency` that is flagged."""
+    if whole > LIMIT:
+        return f"consistency {whole:.3f}, limit {LIMIT:g}"
+    return f"consistency {cracks or 0:.3f} where cracks are marked, limit {LIMIT_AT_CRACKS:g}"
 
 
 def _rms(values: np.ndarray) -> float:
@@ -90,10 +90,7 @@ def kernel_shape(kernel: np.ndarray) -> tuple[float, float, float]:
     Computed from the second moments; negative entries of an estimated kernel count as 0.  The direction is in degrees
     from the horizontal, counter-clockwise as seen, in [0, 180).
     """
-    weight = np.clip(kernel.astype(np.float64), 0, None)
-    weight /= max(weight.sum(), 1e-12)
-    y, x = (axis - (weight * axis).sum() for axis in np.indices(weight.shape))
-    xx, yy, xy = (float((weight * product).sum()) for product in (x * x, y * y, x * y))
+    xx, yy, xy = second_moments(kernel)
     small, large = np.linalg.eigvalsh([[xx, xy], [xy, yy]]).clip(0)
     angle = 0.5 * np.degrees(np.arctan2(-2 * xy, xx - yy)) % 180  # rows count downwards
     return float(np.sqrt(large)), float(np.sqrt(small)), float(angle)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -63,9 +64,9 @@ class Layout(NamedTuple):
         scale = system.scale
         core = max(system.align, tile // scale // system.align * system.align)
         fade = -(-blend // (2 * scale)) * 2
-        axes = [Axis(side, core, fade, system.align) for side in shape]
+        rows, columns = (Axis(side, core, fade, system.align) for side in shape)
         sr, segmentation = (-(-margin // scale) for margin in margins)
-        return cls(*axes, sr if system.serial else max(sr, segmentation), segmentation)
+        return cls(rows, columns, sr if system.serial else max(sr, segmentation), segmentation)
 
     def window(self, i: int, j: int, margin: int) -> tuple[Window, Window]:
         """Rows and columns of the window of tile (i, j)."""
@@ -77,6 +78,23 @@ class Layout(NamedTuple):
         return sides[0] * sides[1]
 
 
+@dataclass(frozen=True)
+class PassOptions:
+    """How the passes run.
+
+    Attributes:
+        flips: 1, 2 or 4 versions of each tile, averaged.
+        one_kernel: estimate the blur kernel on some tiles and super-resolve all tiles with the mean of the estimates.
+        threshold: above which a probability is crack.
+        antialias: of the down-scaling the network was trained with.
+    """
+
+    flips: int = 1
+    one_kernel: bool = False
+    threshold: float = 0.5
+    antialias: bool = False
+
+
 class Run:
     """The two passes over one photograph.
 
@@ -84,10 +102,8 @@ class Run:
         system: what runs.
         photograph: (h, w, 3) uint8, or float32 in [0, 1].
         layout: its tiles.
-        flips: 1, 2 or 4 versions of each tile, averaged.
-        one_kernel: estimate the blur kernel on some tiles and super-resolve all tiles with the mean of the estimates.
-        threshold: above which a probability is crack.
-        antialias: of the down-scaling the network was trained with.
+        options: how it runs.
+        estimates: of the blur kernel, as `System.kernel_estimates` returns them: used in all tiles.
         folder: for temporary files; see `RowStore`.
         tick: called with the share of the work just done.
     """
@@ -97,28 +113,24 @@ class Run:
         system: System,
         photograph: np.ndarray,
         layout: Layout,
-        *,
-        flips: int,
-        one_kernel: bool,
-        threshold: float,
-        antialias: bool,
-        folder: Path | None,
-        tick: Callable[[float], None],
+        options: PassOptions,
+        estimates: Sequence[Tensor] = (),
+        folder: Path | None = None,
+        tick: Callable[[float], None] = lambda share: None,
     ) -> None:
-        self.system, self.photograph, self.layout = system, photograph, layout
-        self.flips, self.one_kernel, self.threshold, self.antialias = FLIPS[flips], one_kernel, threshold, antialias
-        self.folder, self._tick = folder, tick
+        self.system, self.photograph, self.layout, self.options = system, photograph, layout, options
+        self.flips, self.folder, self._tick = FLIPS[options.flips], folder, tick
         self.channels = 3 if system.serial else 4  # of each flip's result in the first pass
         tiles = len(layout.rows) * len(layout.columns)
         self._step = 1 / (tiles * (2 if system.serial else 1) * len(self.flips))
-        self._estimates: list[Tensor] = []
+        self._estimates = list(estimates)
         self._kernels: dict[tuple[int, int], list[Tensor | None]] = {}
 
     def __call__(self, sink: Sink) -> Outcome:
         """Run both passes, handing rows to ``sink``."""
         s, (h, w) = self.system.scale, self.photograph.shape[:2]
         sink.begin(h * s, w * s)
-        if self.one_kernel:
+        if self.options.one_kernel:
             self._estimates = self._mean_estimates()
         with RowStore(self.channels * len(self.flips), w * s, self.folder) as store:
             statistics, differences = self._first_pass(sink, store)
@@ -127,7 +139,7 @@ class Run:
             for probabilities in self._second_pass(store, statistics):
                 _require_finite(probabilities)
                 levels = np.rint(probabilities.mean(0).clip(0, 1) * np.float32(LEVELS)).astype(np.uint16)
-                mask = levels > self.threshold * LEVELS
+                mask = levels > self.options.threshold * LEVELS
                 sink.segmentation(levels, mask, probabilities.var(0) if len(probabilities) > 1 else None)
                 cracks.add(mask)
                 found += int(np.count_nonzero(mask))
@@ -155,7 +167,7 @@ class Run:
                         tile.append(flipped(upscaled.segmentation, axes))
                     kernels.append(upscaled.kernel)
                     if residual is not None and not axes:
-                        again = difference(image, upscaled.sr_tensor, upscaled.kernel, s, self.antialias)
+                        again = difference(image, upscaled.sr_tensor, upscaled.kernel, s, self.options.antialias)
                         residual.add(i, j, again, top, left)
                     self._tick(self._step)
                 self._kernels[i, j] = kernels
@@ -208,8 +220,8 @@ class Run:
     def _kernel_array(self) -> np.ndarray | None:
         if not self.system.estimates_kernel:
             return None
-        first = np.stack([kernels[0][0, 0].float().cpu().numpy() for kernels in self._kernels.values()])
-        if self.one_kernel:
+        first = np.stack([k[0][0, 0].float().cpu().numpy() for k in self._kernels.values() if k[0] is not None])
+        if self.options.one_kernel:
             return first[None, :1]
         return first.reshape(len(self.layout.rows), len(self.layout.columns), *first.shape[1:])
 

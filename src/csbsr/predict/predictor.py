@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from torch import nn
+import torch
+from torch import Tensor
 
 from csbsr.build import TRUSTED
 from csbsr.data.reading import read_image
+from csbsr.joint import JointSystem
 from csbsr.predict.consistency import Consistency
 from csbsr.predict.memory import available_memory, out_of_memory
-from csbsr.predict.passes import LEVELS, Layout, Outcome, Run, Sink
-from csbsr.predict.system import FLIPS, System
+from csbsr.predict.options import PredictionOptions
+from csbsr.predict.passes import LEVELS, Layout, Outcome, PassOptions, Run, Sink
+from csbsr.predict.system import System
+from csbsr.sr import Bicubic
+from csbsr.sr.base import SRNetwork
 from csbsr.weights import load
 
 log = logging.getLogger(__name__)
 
-KERNELS = ("tile", "photograph")
 #: Threshold of a checkpoint that recommends none, e.g. the authors' release.
 DEFAULT_THRESHOLD = 0.5
 _HALVINGS = 4  # of the tile for one photograph, after which running out of memory is an error
@@ -61,74 +66,61 @@ class Prediction:
 class Predictor:
     """Runs a joint network over photographs of any size, in tiles.
 
-    All lengths are in pixels of the result, which is ``scale`` times as large as the photograph.
-
     Args:
         network: of `csbsr.load`.
-        threshold: above which a probability is crack; None for the one that the checkpoint recommends, else 0.5.
-        tile: side of what a tile contributes.  Networks that look at their whole input (KBPN's kernel, PSPNet's pools)
-            see windows of about this size.
-        margin_sr: what is thrown away around a super-resolved tile.
-        margin_segmentation: what is thrown away around a segmented one.
-        blend: pixels over which neighbouring tiles fade into each other.
-        kernel: ``tile`` estimates the blur anew in each tile, so it follows the photograph's depth; ``photograph``
-            uses the mean estimates of up to 16 tiles everywhere, so that tiles differ less.
-        flips: 1, 2 or 4: average the results of the tile and its mirror images.
-        precision: ``float32``, ``float16`` or ``bfloat16``.
-        device: where it runs, e.g. ``cpu``; None for an accelerator if there is one.
+        options: how; None for the default ones.
+        sr: super-resolves in place of the network's own part, see `bicubic`.
+        settings: fields of `PredictionOptions` that take the place of those of ``options``.
 
     Raises:
-        ValueError: an argument is none of these, or one kernel is asked of a network that estimates none.
+        ValueError: a setting is out of its range, or one kernel is asked of a network that estimates none.
     """
 
     def __init__(
         self,
-        network: nn.Module,
+        network: JointSystem,
+        options: PredictionOptions | None = None,
         *,
-        threshold: float | None = None,
-        tile: int = 768,
-        margin_sr: int = 48,
-        margin_segmentation: int = 128,
-        blend: int = 32,
-        kernel: str = "tile",
-        flips: int = 1,
-        precision: str = "float32",
-        device: str | None = None,
+        sr: SRNetwork | None = None,
+        **settings: Any,
     ) -> None:
-        card = getattr(network, "card", {})
-        if threshold is None:
-            threshold = card.get("recommended_threshold", DEFAULT_THRESHOLD)
-        if not isinstance(threshold, (int, float)) or not 0 < threshold < 1:
-            raise ValueError(f"threshold: expected a number between 0 and 1, got {threshold!r}")
-        if flips not in FLIPS:
-            raise ValueError(f"flips: expected one of {', '.join(map(str, FLIPS))}, got {flips!r}")
-        if kernel not in KERNELS:
-            raise ValueError(f"kernel: expected one of {', '.join(KERNELS)}, got {kernel!r}")
-        for name, value, least in (
-            ("tile", tile, 1), ("margin_sr", margin_sr, 0), ("margin_segmentation", margin_segmentation, 0),
-            ("blend", blend, 0),
-        ):  # fmt: skip
-            if not isinstance(value, int) or value < least:
-                raise ValueError(f"{name}: expected a whole number of pixels, at least {least}, got {value!r}")
-        self.system = System(network, device, precision)
-        if kernel == "photograph" and not self.system.estimates_kernel:
+        options = replace(options or PredictionOptions(), **settings)
+        if options.threshold is None:
+            options = replace(options, threshold=network.card.get("recommended_threshold", DEFAULT_THRESHOLD))
+        self.options = options
+        self.system = System(network, options.device, options.precision, sr)
+        if options.kernel == "photograph" and not self.system.estimates_kernel:
             raise ValueError("kernel: expected tile, got photograph, but this network estimates no blur kernel")
-        self.threshold, self.tile, self.blend = float(threshold), tile, blend
-        self.margins = (margin_sr, margin_segmentation)
-        self.kernel, self.flips = kernel, flips
-        self.antialias = (card.get("config") or {}).get("degradation", {}).get("antialias") is True
+        antialias = (network.card.get("config") or {}).get("degradation", {}).get("antialias") is True
+        self._passes = PassOptions(options.flips, options.kernel == "photograph", self.threshold, antialias)
         self._bytes: tuple[float, float] | None = None
 
     @classmethod
-    def load(cls, ckpt: str | Path, *, trusted: Sequence[str] = TRUSTED, **options: object) -> Predictor:
+    def load(cls, ckpt: str | Path, *, trusted: Sequence[str] = TRUSTED, **settings: Any) -> Predictor:
         """From a checkpoint of ``csbsr-train`` or the authors' released weights.
 
         Args:
             ckpt: file, or folder of released weights.
             trusted: packages that the checkpoint may name as parts of its network.
-            options: of the class.
+            settings: fields of `PredictionOptions`.
         """
-        return cls(load(ckpt, trusted=trusted), **options)
+        return cls(load(ckpt, trusted=trusted), **settings)
+
+    def bicubic(self) -> Predictor | None:
+        """The same segmentor on the photograph's bicubic enlargement, with the same settings.
+
+        None where there is nothing to compare: a network that does not segment in a second pass, or that enlarges
+        bicubically or not at all itself.
+        """
+        network = self.system.serial
+        if network is None or network.scale == 1 or isinstance(network.sr, Bicubic):
+            return None
+        return Predictor(network, self.options, sr=Bicubic(network.scale), kernel="tile")
+
+    @property
+    def threshold(self) -> float:
+        """Above which a probability is crack."""
+        return float(self.options.threshold or DEFAULT_THRESHOLD)
 
     @property
     def scale(self) -> int:
@@ -150,7 +142,7 @@ class Predictor:
             image = read_image(photograph)
         else:
             image = checked(photograph)
-        sink = Arrays(self.flips > 1)
+        sink = Arrays(self.options.flips > 1)
         outcome = self.run(image, sink)
         return Prediction(
             sink.image, sink.probability, sink.cracks, sink.variance, outcome.kernels, outcome.consistency,
@@ -163,6 +155,7 @@ class Predictor:
         sink: Sink,
         folder: Path | None = None,
         tick: Callable[[float], None] = lambda share: None,
+        kernel: np.ndarray | None = None,
     ) -> Outcome:
         """Hand the results of a photograph to ``sink`` row by row, in memory that does not depend on its height.
 
@@ -173,18 +166,18 @@ class Predictor:
             sink: takes the rows.
             folder: for a temporary file with the super-resolved image, 6 bytes a pixel; None for the system's folder.
             tick: called with the share of the work just done; negative when it starts over.
+            kernel: (k, k), summing to 1: for the segmentor, where `bicubic` left nothing that estimates it.
 
         Raises:
             ValueError: too little memory.
         """
-        tile = self._fitting_tile(photograph.shape[:2])
+        estimates = [] if kernel is None else [torch.from_numpy(kernel).reshape(1, -1).to(self.system.device)]
+        height, width = photograph.shape[:2]
+        tile = self._fitting_tile((height, width), estimates)
         for _ in range(_HALVINGS + 1):
             progress = _Progress(tick)
-            run = Run(
-                self.system, photograph, self._layout(photograph.shape[:2], tile), flips=self.flips,
-                one_kernel=self.kernel == "photograph", threshold=self.threshold, antialias=self.antialias,
-                folder=folder, tick=progress,
-            )  # fmt: skip
+            layout = self._layout((height, width), tile)
+            run = Run(self.system, photograph, layout, self._passes, estimates, folder, progress)
             try:
                 return run(sink)._replace(tile=tile)
             except (RuntimeError, MemoryError) as error:
@@ -208,14 +201,14 @@ class Predictor:
         return max(32, self.system.align * self.scale)
 
     def _layout(self, shape: tuple[int, int], tile: int) -> Layout:
-        return Layout.of(shape, self.system, tile, self.margins, self.blend)
+        return Layout.of(shape, self.system, tile, self.options.margins, self.options.blend)
 
-    def _fitting_tile(self, shape: tuple[int, int]) -> int:
+    def _fitting_tile(self, shape: tuple[int, int], estimates: Sequence[Tensor]) -> int:
         """The tile; on a CPU, where running out of memory ends the program, halved until the estimated need fits."""
-        tile = self.tile
+        tile = self.options.tile
         if self.system.device.type != "cpu" or (free := available_memory()) is None:
             return tile
-        while (need := self.memory_needed(shape, tile)) > _USABLE * free:
+        while (need := self.memory_needed(shape, tile, estimates)) > _USABLE * free:
             if tile // 2 < self._smallest:
                 raise ValueError(
                     f"memory: this photograph of {shape[1]} x {shape[0]} pixels needs about {need / 1e9:.1f} GB with "
@@ -225,17 +218,17 @@ class Predictor:
             log.warning("%.1f GB needed, %.1f GB free: using tile=%d", need / 1e9, free / 1e9, tile)
         return tile
 
-    def memory_needed(self, shape: tuple[int, int], tile: int) -> float:
+    def memory_needed(self, shape: tuple[int, int], tile: int, estimates: Sequence[Tensor] = ()) -> float:
         """Estimated bytes that a photograph of ``shape`` (h, w) takes beside itself; see `PeakMemory`."""
         if self._bytes is None:
-            self._bytes = self.system.bytes_per_pixel()
+            self._bytes = self.system.bytes_per_pixel(estimates)
         layout, s = self._layout(shape, tile), self.scale
         first, second = (
             per_pixel * layout.largest(margin) * s * s
             for per_pixel, margin in zip(self._bytes, (layout.margin_sr, layout.margin_segmentation), strict=True)
         )
-        rows = (tile + 2 * self.margins[1] + self.blend) * s * shape[1]
-        blending = rows * 4 * 3 * self.flips  # a row of tiles in float32
+        rows = (tile + 2 * self.options.margin_segmentation + self.options.blend) * s * shape[1]
+        blending = rows * 4 * 3 * self.options.flips  # a row of tiles in float32
         return max(first, second) + blending + 9 * shape[0] * shape[1]
 
 

@@ -27,7 +27,7 @@ class RowStore:
 
     def __init__(self, channels: int, width: int, folder: Path | None = None) -> None:
         self.channels, self.width = channels, width
-        self._file = tempfile.SpooledTemporaryFile(IN_MEMORY, dir=folder)  # noqa: SIM115 - closed by __exit__
+        self._file = tempfile.SpooledTemporaryFile(IN_MEMORY, dir=None if folder is None else str(folder))  # noqa: SIM115 - closed by __exit__
 
     def __enter__(self) -> RowStore:
         return self

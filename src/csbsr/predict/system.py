@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import NamedTuple
 
@@ -11,12 +11,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from csbsr.joint import JointNetwork, JointSystem
 from csbsr.predict.memory import SCRATCH, PeakMemory
+from csbsr.sr.base import SRNetwork
 
 PRECISIONS = {"float32": None, "float16": torch.float16, "bfloat16": torch.bfloat16}
 #: Flips by their number: the axes (of an image ending in H, W) that each turns round.
 FLIPS: dict[int, tuple[tuple[int, ...], ...]] = {1: ((),), 2: ((), (-1,)), 4: ((), (-1,), (-2,), (-2, -1))}
-_EPSILON = 1e-5  # of the published instance normalisation
 _STRIDE = 32  # largest stride inside any of the segmentors; windows at its multiples see the same grid as the image
 
 
@@ -40,37 +41,50 @@ class System:
         network: of `csbsr.load`, in eval mode.
         device: where it runs; None for the accelerator that torch finds, else the CPU.
         precision: ``float32``, or ``float16``, ``bfloat16`` by autocast.
+        sr: super-resolves in place of a serial network's own part; it estimates no kernel.
 
     Attributes:
-        serial: whether segmentation is a second pass.
+        serial: the network, where segmentation is a second pass; else None.
+        estimates_kernel: whether the first pass estimates the blur kernel.
         align: windows start at multiples of this, in pixels of the photograph.
         comparable: whether the result can be compared with the photograph: it is not the photograph itself.
     """
 
     def __init__(
-        self, network: nn.Module, device: str | torch.device | None = None, precision: str = "float32"
+        self,
+        network: JointSystem,
+        device: str | torch.device | None = None,
+        precision: str = "float32",
+        sr: SRNetwork | None = None,
     ) -> None:
         if precision not in PRECISIONS:
             raise ValueError(f"precision: expected one of {', '.join(PRECISIONS)}, got {precision!r}")
         self.device = chosen_device(device)
         self.precision = precision
         # A third less time on a CPU, and what half precision on a GPU wants.
-        self.network = network.eval().to(self.device, memory_format=torch.channels_last)
-        self.scale: int = network.scale
-        self.serial = hasattr(network, "segmentor")
-        self.estimates_kernel = bool(self.serial and network.sr.estimates_kernel)
-        self.comparable = self.scale > 1 or self.estimates_kernel
-        if self.serial:
-            stride = math.lcm(_STRIDE, network.segmentor.size_multiple)
+        network.eval().to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network, self.sr = network, None if sr is None else sr.eval().to(self.device)
+        self.scale = network.scale
+        self.serial = network if isinstance(network, JointNetwork) else None
+        self.estimates_kernel = self.sr is None and network.estimates_kernel
+        self.comparable = self.sr is None and (self.scale > 1 or self.estimates_kernel)
+        if self.serial is not None:
+            stride = math.lcm(_STRIDE, self.serial.segmentor.size_multiple)
             self.align = stride // math.gcd(stride, self.scale)
         else:
             self.align = _STRIDE
-        self.needs_statistics = self.serial and network.normalization == "instance"
 
     def upscale(self, lr: Tensor, estimates: Sequence[Tensor] = ()) -> Upscaled:
-        """First pass on a window ``lr`` (1, 3, h, w), with the `kernel_estimates` of other windows if any are given."""
-        with torch.inference_mode(), self._autocast(), self._estimating(estimates):
-            output = self.network(lr, segment=not self.serial)
+        """First pass on a window ``lr`` (1, 3, h, w), with the `kernel_estimates` of other windows if any are given.
+
+        Where another network super-resolves, the first of ``estimates`` is only passed on.
+        """
+        with torch.inference_mode(), self._autocast():
+            if self.sr is not None:
+                sr = self.sr(lr).sr.float().clamp(0, 1)
+                return Upscaled(_to_array(sr), None, _square(estimates[0]) if estimates else None, sr)
+            with self._estimating(estimates):
+                output = self.network(lr, segment=self.serial is None)
             sr = output.sr.float().clamp(0, 1)
             segmentation = None if output.segmentation is None else _to_array(output.segmentation)
             return Upscaled(_to_array(sr), segmentation, output.kernel, sr)
@@ -84,7 +98,7 @@ class System:
         seen: list[Tensor] = []
         hooks = [
             part.register_forward_hook(lambda part, inputs, output: seen.append(output.float()))
-            for part in self.network.sr.kernel_predictors()
+            for part in self._kernel_predictors()
         ]
         try:
             self.upscale(lr)
@@ -102,22 +116,24 @@ class System:
             variance: (3,).
             kernel: (1, 1, k, k) of this window, for a segmentor that sees it.
         """
+        if self.serial is None:
+            raise ValueError("network: expected one that segments in a second pass, got one that does both at once")
         with torch.inference_mode(), self._autocast():
-            image = self.tensor(sr)
-            if self.needs_statistics:
-                centre, spread = (torch.from_numpy(v).float().to(self.device)[:, None, None] for v in (mean, variance))
-                image = (image - centre) / (spread + _EPSILON).sqrt()
-            else:
-                image = self.network.normalize(image)
-            return _to_array(self.network.segmentor(image, kernel).segmentation)[0]
+            centre, spread = (torch.from_numpy(value).float().to(self.device) for value in (mean, variance))
+            image = self.serial.normalize(self.tensor(sr), (centre, spread))
+            return _to_array(self.serial.segmentor(image, kernel).segmentation)[0]
 
     def tensor(self, image: np.ndarray) -> Tensor:
         """(3, H, W) float32 to (1, 3, H, W) on the device."""
         tensor = torch.from_numpy(np.ascontiguousarray(image))[None]
         return tensor.to(self.device).contiguous(memory_format=torch.channels_last)
 
-    def bytes_per_pixel(self, side: int = 192) -> tuple[float, float]:
+    def bytes_per_pixel(self, estimates: Sequence[Tensor] = (), side: int = 192) -> tuple[float, float]:
         """Memory that the passes take for each pixel of their window's result, estimated on a small window.
+
+        Args:
+            estimates: as for `upscale`.
+            side: of the window, about.
 
         Returns:
             Of the first and of the second pass; the second is 0 for a parallel system.
@@ -126,9 +142,9 @@ class System:
         lr = self.tensor(np.full((3, side, side), 0.5, np.float32))
         lr[..., ::2, :] = 0.4  # a constant image makes a network's own divisions by its contrast meaningless
         with PeakMemory() as first:
-            upscaled = self.upscale(lr)
+            upscaled = self.upscale(lr, estimates)
         with PeakMemory() as second:
-            if self.serial:
+            if self.serial is not None:
                 self.segment(upscaled.sr, np.full(3, 0.5), np.ones(3), upscaled.kernel)
         pixels = upscaled.sr[0].size
         return first.peak * SCRATCH / pixels, second.peak * SCRATCH / pixels
@@ -136,7 +152,7 @@ class System:
     @contextmanager
     def _estimating(self, estimates: Sequence[Tensor]) -> Iterator[None]:
         """Have the parts that estimate the blur kernel return ``estimates``."""
-        parts = self.network.sr.kernel_predictors() if estimates else ()
+        parts = self._kernel_predictors() if estimates else ()
         hooks = [
             part.register_forward_hook(lambda part, inputs, output, estimate=estimate: estimate.to(output))
             for part, estimate in zip(parts, estimates, strict=True)
@@ -146,6 +162,9 @@ class System:
         finally:
             for hook in hooks:
                 hook.remove()
+
+    def _kernel_predictors(self) -> Iterable[nn.Module]:
+        return () if self.serial is None else self.serial.sr.kernel_predictors()
 
     def _autocast(self) -> AbstractContextManager:
         dtype = PRECISIONS[self.precision]
@@ -159,7 +178,8 @@ def chosen_device(device: str | torch.device | None) -> torch.device:
         ValueError: torch knows no such device, or it is not there.
     """
     if device is None:
-        return torch.accelerator.current_accelerator() if torch.accelerator.is_available() else torch.device("cpu")
+        found = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
+        return found or torch.device("cpu")
     try:
         chosen = torch.device(device)
         torch.empty(0, device=chosen)
@@ -172,13 +192,18 @@ def chosen_device(device: str | torch.device | None) -> torch.device:
 
 def flipped(image: np.ndarray, axes: Sequence[int]) -> np.ndarray:
     """``image`` (…, H, W) turned round along ``axes``; doing it twice undoes it."""
-    return np.flip(image, axes) if axes else image
+    return np.flip(image, tuple(axes)) if axes else image
 
 
 def flipped_kernel(vector: Tensor, axes: Sequence[int]) -> Tensor:
     """The entries (1, k²) of a blur kernel of the flipped image."""
+    return _square(vector).flip(tuple(axes)).flatten(1) if axes else vector
+
+
+def _square(vector: Tensor) -> Tensor:
+    """(1, k²) as (1, 1, k, k)."""
     side = math.isqrt(vector.shape[1])
-    return vector.unflatten(1, (side, side)).flip(tuple(axes)).flatten(1) if axes else vector
+    return vector.view(1, 1, side, side)
 
 
 def _to_array(image: Tensor) -> np.ndarray:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from csbsr.pages.files import read_csv, read_json
 from csbsr.report.runcard import system_name
 
 FILES = ("metrics.json", "run_card.json", "per_image.csv")
@@ -92,10 +91,10 @@ def read(folder: Path, label: str) -> Evaluation:
         ValueError: a file is damaged.
     """
     try:
-        values, card = (json.loads((folder / file).read_text(encoding="utf-8")) for file in FILES[:2])
-        rows = {row.pop("name"): _numbers(row) for row in _table(folder / FILES[2])}
+        values, card = (read_json(folder / file) for file in FILES[:2])
+        rows = {row.pop("name"): _numbers(row) for row in read_csv(folder / FILES[2])}
         curves_file = folder / "curves.csv"
-        curves = [_numbers(row) for row in _table(curves_file)] if curves_file.is_file() else []
+        curves = [_numbers(row) for row in read_csv(curves_file)] if curves_file.is_file() else []
         metrics = {key: math.nan if value is None else value for key, value in values.items()}
         if not all(isinstance(card[key], dict) for key in ("network", "data")):
             raise TypeError("network and data in run_card.json are no mappings")
@@ -105,11 +104,6 @@ def read(folder: Path, label: str) -> Evaluation:
         raise ValueError(f"{folder}: damaged ({type(error).__name__}: {error}); run csbsr-eval anew") from error
     by_name = {key: [row[key] for row in curves] for key in (curves[0] if curves else ())}
     return Evaluation(folder, label, metrics, card, rows, by_name)
-
-
-def _table(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
-        return list(csv.DictReader(file))
 
 
 def _numbers(row: dict[str, str]) -> dict[str, float]:

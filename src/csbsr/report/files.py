@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import json
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from csbsr.files import write_text
+from csbsr.pages.files import csv_text, json_text
 from csbsr.report.page import PICTURES, evaluation_page
 
 
@@ -25,35 +24,9 @@ def write_evaluation(
     What is undefined (NaN) is null in the JSON files and empty in the tables.  The arguments are those of
     `csbsr.report.page.evaluation_page`; the pictures are expected in ``folder/pictures``.
     """
-    _write(folder / "metrics.json", _json(metrics))
-    _write(folder / "run_card.json", _json(card))
-    _table(folder / "per_image.csv", rows)
+    write_text(folder / "metrics.json", json_text(metrics))
+    write_text(folder / "run_card.json", json_text(card))
+    write_text(folder / "per_image.csv", csv_text(rows, list(rows[0])) if rows else "")
     lines = [dict(zip(curves, values, strict=True)) for values in zip(*curves.values(), strict=True)]
-    _table(folder / "curves.csv", lines)
-    _write(folder / "report.html", evaluation_page(metrics, definitions, rows, curves, card, folder / PICTURES))
-
-
-def _json(value: Any) -> str:
-    return json.dumps(_defined(value), indent=1, ensure_ascii=False, allow_nan=False)
-
-
-def _defined(value: Any) -> Any:
-    """``value`` with null for what is not finite."""
-    if isinstance(value, Mapping):
-        return {str(key): _defined(entry) for key, entry in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_defined(entry) for entry in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _table(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    with path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
-        if rows:
-            writer = csv.DictWriter(file, fieldnames=list(rows[0]), lineterminator="\n")
-            writer.writeheader()
-            writer.writerows({key: "" if value != value else value for key, value in row.items()} for row in rows)
-
-
-def _write(path: Path, text: str) -> None:
-    # A file name may hold bytes that are no UTF-8; Python keeps them as surrogates.
-    path.write_text(text, encoding="utf-8", errors="surrogateescape")
+    write_text(folder / "curves.csv", csv_text(lines, list(curves)) if lines else "")
+    write_text(folder / "report.html", evaluation_page(metrics, definitions, rows, curves, card, folder / PICTURES))

@@ -17,8 +17,9 @@ from csbsr.pages.charts import Line, Point, line_chart, scatter_chart, series_ke
 from csbsr.pages.templates import template
 from csbsr.report.collect import Evaluation
 from csbsr.report.pictures import ImagePictures
+from csbsr.report.published import FOOTNOTE
 from csbsr.report.runcard import system_name
-from csbsr.report.tables import FOOTNOTE, PUBLISHED_MARK, same_data, shown_columns, table_rows
+from csbsr.report.tables import PUBLISHED_MARK, same_data, shown_columns, table_rows
 
 PICTURES = "pictures"  #: folder of pictures inside an evaluation folder
 _TILES = {

@@ -12,11 +12,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
-import torch
 from PIL import Image
 
-from csbsr.metrics.functional import THRESHOLDS
+from csbsr.metrics import THRESHOLDS
+from csbsr.moments import second_moments
 from csbsr.pages.overlay import overlay
 from csbsr.pages.pictures import data_uri, limited, opened, to_picture
 
@@ -94,10 +95,7 @@ class ImagePictures:
         picture = self._open("kernel.png")
         if picture is None:
             return float("nan")
-        weight = np.asarray(picture, np.float64)
-        weight = weight / weight.sum()
-        y, x = (axis - (weight * axis).sum() for axis in np.indices(weight.shape))
-        xx, yy, xy = (float((weight * product).sum()) for product in (x * x, y * y, x * y))
+        xx, yy, xy = second_moments(np.asarray(picture))
         return max(0.0, xx * yy - xy * xy) ** 0.25
 
     def _open(self, file: str) -> Image.Image | None:
@@ -108,9 +106,9 @@ class ImagePictures:
         picture, levels = self._open("lr.png"), self._open("levels.png") or self._open("sr.webp")
         if picture is None or levels is None:
             return picture
-        lr = torch.from_numpy(np.array(picture, np.float32).transpose(2, 0, 1))[None] / 255
-        size = (levels.height, levels.width)
-        return to_picture(torch.nn.functional.interpolate(lr, size, mode="bicubic", align_corners=False)[0].numpy())
+        lr = np.asarray(picture, np.float32) / 255
+        enlarged = cv2.resize(lr, (levels.width, levels.height), interpolation=cv2.INTER_CUBIC)  # torch's parameter too
+        return to_picture(enlarged.transpose(2, 0, 1))
 
 
 def _kernel_picture(kernel: np.ndarray) -> Image.Image:

@@ -12,8 +12,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-
 import csbsr
 
 PACKAGES = (
@@ -25,7 +23,7 @@ PACKAGES = (
 def run_card(
     program: str,
     arguments: Sequence[str],
-    seed: int,
+    seed: int | None,
     config: Mapping[str, Any],
     data: Mapping[str, Any],
     weights: str | Path | None = None,
@@ -38,7 +36,7 @@ def run_card(
     Args:
         program: the command's name.
         arguments: its arguments, as typed.
-        seed: of every random draw.
+        seed: of every random draw; None where nothing is drawn.
         config: the composed configuration.
         data: what is known of the data: choice, fingerprint, number of images, ...
         weights: checkpoint file, or folder of released weights; hashed.
@@ -79,6 +77,8 @@ def versions() -> dict[str, str]:
 
 def machine() -> dict[str, Any]:
     """System, processor type, threads and graphics cards."""
+    import torch  # a comparison of evaluations needs none
+
     cards = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     return {
         "system": platform.platform(),
@@ -126,8 +126,8 @@ def file_hash(path: str | Path) -> str | None:
 
 def system_name(network: Mapping[str, Any]) -> str:
     """A network's description in a few words, e.g. ``KBPN + PSPNet``; with its blur skip, if it has one."""
-    parts = [network.get("sr"), network.get("segmentor")]
-    if not all(isinstance(part, Mapping) for part in parts):
+    parts = [part for part in (network.get("sr"), network.get("segmentor")) if isinstance(part, Mapping)]
+    if len(parts) < 2:
         return _class_name(network)
     return " + ".join(_class_name(part) + (" + BlurSkip" if part.get("blur_skip") else "") for part in parts)
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from csbsr.pages.files import csv_text
 from csbsr.report.collect import Evaluation
 from csbsr.report.published import FOOTNOTE, PUBLISHED
 
@@ -90,14 +89,12 @@ def markdown(evaluations: Sequence[Evaluation]) -> str:
 def comma_separated(evaluations: Sequence[Evaluation]) -> str:
     """CSV with every number of every evaluation, unrounded; a column says which rows are published."""
     keys = dict.fromkeys(key for evaluation in evaluations for key in evaluation.metrics)
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(["run", "system", "data", "published", *keys])
-    for row in table_rows(evaluations):
-        values = (row.values.get(key, math.nan) for key in keys)
-        cells = ["" if math.isnan(value) else repr(value) for value in values]
-        writer.writerow([row.name, row.system, row.data, "yes" if row.published else "no", *cells])
-    return stream.getvalue()
+    rows = [
+        {"run": row.name, "system": row.system, "data": row.data, "published": "yes" if row.published else "no"}
+        | row.values
+        for row in table_rows(evaluations)
+    ]
+    return csv_text(rows, ["run", "system", "data", "published", *keys])
 
 
 def latex(evaluations: Sequence[Evaluation]) -> str:

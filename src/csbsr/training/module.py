@@ -14,15 +14,12 @@ from torchmetrics import Metric
 
 from csbsr.contracts import Batch, JointOutput
 from csbsr.data.seeds import item_seed
+from csbsr.errors import NonFiniteLoss
 from csbsr.training.phases import Phase, PhaseSchedule, freeze_all_but
 from csbsr.weights.checkpoint import CARD_KEY
 
 log = logging.getLogger("csbsr")
 T = TypeVar("T")
-
-
-class NonFiniteLoss(RuntimeError):
-    """The loss became NaN or infinite; training stopped before the update."""
 
 
 class CrackModule(LightningModule):

@@ -17,9 +17,9 @@ import torch
 from lightning_fabric.plugins import CheckpointIO
 from pytorch_lightning.callbacks import Checkpoint, ModelCheckpoint
 
+from csbsr.errors import NonFiniteLoss
 from csbsr.files import disk_trouble, keep_as, whole
 from csbsr.seal import SealingWriter
-from csbsr.training.module import NonFiniteLoss
 from csbsr.training.resuming import (
     LAST,
     PREVIOUS,

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from csbsr.build import TRUSTED, build
+from csbsr.joint import JointSystem
 from csbsr.plain import field, kind_of
 from csbsr.weights.card import check_card, network_packages, without_downloads
 from csbsr.weights.container import read_weights
@@ -88,7 +89,7 @@ def card(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
     return checkpoint.get(CARD_KEY, {})
 
 
-def load(ckpt: str | Path, scale: int | None = None, trusted: Sequence[str] = TRUSTED) -> nn.Module:
+def load(ckpt: str | Path, scale: int | None = None, trusted: Sequence[str] = TRUSTED) -> JointSystem:
     """The network of a checkpoint, in eval mode: ``csbsr.load("runs/…/checkpoints/best.ckpt")``.
 
     Args:
@@ -97,7 +98,7 @@ def load(ckpt: str | Path, scale: int | None = None, trusted: Sequence[str] = TR
         trusted: packages that the checkpoint may name as parts of its network, beyond the weights it holds.
 
     Returns:
-        A module ``lr (B, 3, h, w) -> JointOutput``; its attribute ``card`` holds what the checkpoint tells of itself.
+        A system ``lr (B, 3, h, w) -> JointOutput``; its attribute ``card`` holds what the checkpoint tells of itself.
 
     Raises:
         FileNotFoundError: no such file.
@@ -106,9 +107,7 @@ def load(ckpt: str | Path, scale: int | None = None, trusted: Sequence[str] = TR
     path = Path(ckpt)
     checkpoint = {} if path.is_dir() else read_checkpoint(path)
     if CARD_KEY not in checkpoint:
-        network = load_reference(path, scale)
-        network.card = {"network": network.spec}
-        return network
+        return load_reference(path, scale) if path.is_dir() else load_reference(checkpoint, scale, printable(path))
     name = f"ckpt: {printable(path)}"
     weights = network_weights(checkpoint)
     network = rebuilt(checkpoint[CARD_KEY]["network"], weights, trusted, name)

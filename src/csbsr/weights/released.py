@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from csbsr.build import build
+from csbsr.joint import JointSystem
 from csbsr.weights.container import read_weights
 from csbsr.weights.part import ReleasedPart, Shapes
 from csbsr.weights.tensors import Within
@@ -26,7 +27,9 @@ PARTS = {
 PREFIXES = {"sr_model.": "sr.", "segmentation_model.": "segmentor.", "parallel_model.": ""}
 
 
-def load_reference(source: str | Path | Mapping[str, Tensor], scale: int | None = None) -> nn.Module:
+def load_reference(
+    source: str | Path | Mapping[str, Any], scale: int | None = None, origin: str | None = None
+) -> JointSystem:
     """The network of a released state dict, with its weights, in eval mode.
 
     The system and its scale are recognised from the names and shapes of the entries, which may start with ``module.``.
@@ -37,15 +40,16 @@ def load_reference(source: str | Path | Mapping[str, Tensor], scale: int | None 
             file.
         scale: expected scale.  A released system without SR weights is bicubic up-sampling by it (4 if not given), or
             none at scale 1.
+        origin: of a state dict, for errors.
 
     Raises:
         ValueError: the file is no state dict, no known system, has missing or unexpected entries, or another scale.
         FileNotFoundError: no such file, or no ``.pth`` in the folder.
     """
-    state, origin = _read(source)
+    state, origin = _read(source, origin)
     spec, renamed = _translate(state, origin, scale)
     with Within(renamed, origin):
-        network = build(spec)
+        network: JointSystem = build(spec)
     if scale is not None and network.scale != scale:
         raise ValueError(f"{origin}: holds a network of scale {network.scale}, expected scale {scale}")
     expected = network.state_dict()
@@ -67,15 +71,14 @@ def load_reference(source: str | Path | Mapping[str, Tensor], scale: int | None 
     floats = {tensor.dtype for tensor in renamed.values() if tensor.is_floating_point()}
     network.to(floats.pop() if len(floats) == 1 else torch.float32)
     network.load_state_dict(renamed)
-    network.spec = spec
+    network.card = {"network": spec}
     return network.eval()
 
 
-def _read(source: str | Path | Mapping[str, Tensor]) -> tuple[dict[str, Tensor], str]:
-    if isinstance(source, Mapping):
-        state: object = source
-        origin = "state dict"
-    else:
+def _read(source: str | Path | Mapping[str, Any], origin: str | None) -> tuple[dict[str, Tensor], str]:
+    state: Any = source
+    origin = origin or "state dict"
+    if not isinstance(source, Mapping):
         path = Path(source)
         if path.is_dir():
             files = sorted(path.glob("*.pth"))
@@ -88,9 +91,9 @@ def _read(source: str | Path | Mapping[str, Tensor]) -> tuple[dict[str, Tensor],
             path = files[0]
         origin = printable(path)
         state = read_weights(path, "ckpt")
-        for key in ("model", "state_dict", "model_state_dict"):
-            if isinstance(state, Mapping) and isinstance(inner := state.get(key), Mapping):
-                state = inner
+    for key in ("model", "state_dict", "model_state_dict"):
+        if isinstance(state, Mapping) and isinstance(inner := state.get(key), Mapping):
+            state = inner
     if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
         raise ValueError(f"{origin}: expected a state dict of tensors, got {type(state).__name__} of other values")
     return {name.removeprefix("module."): value for name, value in state.items()}, origin

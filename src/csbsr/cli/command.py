@@ -1,0 +1,104 @@
+"""What every command does around its task: errors in a line, the run's folder, values of the configuration."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import sys
+from collections.abc import Callable, Mapping
+from datetime import datetime, timezone
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+
+from csbsr.cli.config import check_words
+from csbsr.errors import NonFiniteLoss
+from csbsr.files import disk_trouble
+
+log = logging.getLogger(__name__)
+
+_OF_FILES = (FileNotFoundError, PermissionError, NotADirectoryError, IsADirectoryError)  # a person can mend these
+
+
+def plain(node: Any) -> Any:
+    """A configuration node as plain containers, interpolations resolved."""
+    return OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node
+
+
+def require(config: DictConfig, meanings: Mapping[str, str], usage: str) -> None:
+    """Raise ValueError for the first of some settings that is not given, with what it means and the usage."""
+    for key, meaning in meanings.items():
+        if not config[key]:
+            raise ValueError(f"{key}: expected {meaning}: {usage}")
+
+
+def run_folder() -> Path:
+    """Where this job writes."""
+    return Path(HydraConfig.get().runtime.output_dir)
+
+
+def now() -> str:
+    """Date and time for what is written."""
+    return datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def explained(error: Exception) -> str:
+    """The error's text, with the way out where a library does not give it."""
+    text = disk_trouble(error) or str(error)
+    if text.startswith("Caught ") and " in DataLoader worker" in text:  # the worker's traceback, its message last
+        text = text.rpartition(f"{type(error).__name__}: ")[2].rstrip()
+    if "Expected more than 1 value per channel" in text:
+        text += "\nA BatchNorm met a map of one pixel: raise data.batch_size to at least 2, or data.crop"
+    if isinstance(error, _out_of_memory()):
+        text += "\nLower data.batch_size or data.crop, or set sr.checkpoint=true or trainer.precision=bf16-mixed"
+    return text
+
+
+def reports_errors(task: Callable[[DictConfig], Any]) -> Callable[[DictConfig], Any]:
+    """Report what a person can mend in a line, without a traceback, and leave nothing half-written behind.
+
+    A run folder that was new is removed, unless checkpoints or curves have been written to it.  In a sweep the error
+    goes on to Hydra, so that it is recorded with its job.
+    """
+
+    @wraps(task)
+    def wrapper(config: DictConfig) -> Any:
+        folder = run_folder()
+        ours = (folder / ".hydra").is_dir()  # else Hydra was told to leave no records, and this may be anyone's
+        new = ours and all(path.name == ".hydra" or path.suffix == ".log" for path in folder.iterdir())
+
+        def clean() -> None:
+            if new and folder.is_dir() and not any((folder / name).exists() for name in ("checkpoints", "metrics.csv")):
+                shutil.rmtree(folder)
+
+        try:
+            check_words(HydraConfig.get().overrides.task, HydraConfig.get().job.config_name)
+            return task(config)
+        except SystemExit as stop:
+            if stop.code:
+                clean()
+            raise
+        except Exception as error:
+            if HydraConfig.get().mode is RunMode.MULTIRUN or not _is_told(error):
+                raise
+            clean()
+            log.debug("traceback", exc_info=True)
+            print(f"error: {explained(error)}", file=sys.stderr)
+            raise SystemExit(1) from None
+
+    return wrapper
+
+
+def _is_told(error: Exception) -> bool:
+    """Whether a person can mend it."""
+    return isinstance(error, (ValueError, *_OF_FILES, NonFiniteLoss, *_out_of_memory())) or bool(disk_trouble(error))
+
+
+def _out_of_memory() -> tuple[type[Exception], ...]:
+    """torch's error, where torch is at work at all."""
+    torch = sys.modules.get("torch")
+    return () if torch is None else (torch.OutOfMemoryError,)
