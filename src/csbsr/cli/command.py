@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
 import sys
 from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
@@ -16,8 +15,10 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from csbsr.cli.config import check_words
+from csbsr.cli.folders import forget
 from csbsr.errors import NonFiniteLoss
 from csbsr.files import disk_trouble
+from csbsr.words import printable_lines
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +74,7 @@ def reports_errors(task: Callable[[DictConfig], Any]) -> Callable[[DictConfig], 
 
         def clean() -> None:
             if new and folder.is_dir() and not any((folder / name).exists() for name in ("checkpoints", "metrics.csv")):
-                shutil.rmtree(folder)
+                forget(folder, HydraConfig.get().overrides.task)
 
         try:
             check_words(HydraConfig.get().overrides.task, HydraConfig.get().job.config_name)
@@ -87,7 +88,7 @@ def reports_errors(task: Callable[[DictConfig], Any]) -> Callable[[DictConfig], 
                 raise
             clean()
             log.debug("traceback", exc_info=True)
-            print(f"error: {explained(error)}", file=sys.stderr)
+            print(f"error: {printable_lines(explained(error))}", file=sys.stderr)
             raise SystemExit(1) from None
 
     return wrapper

@@ -8,12 +8,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from csbsr.inside import inside
 from csbsr.inspection.metadata import Metadata
 from csbsr.inspection.photographs import READABLE, Photograph, find
 from csbsr.inspection.record import DONE, FAILED, Agreement, Record
 from csbsr.inspection.store import MEASURE, PICTURES, SUMMARY, PicturePlaces, read_summary
 from csbsr.measure import gsd_of
-from csbsr.words import first_names
+from csbsr.words import first_names, printable
 
 log = logging.getLogger("csbsr")
 
@@ -189,15 +190,19 @@ class Results:
     def _item(self, record: Record, root: Path, files: set[Path] | None) -> Mask | None:
         path = self.folder / record.file
         results = record.results or {}
-        places = {kind: self.folder / results[kind] for kind in ("probability", "mask") if kind in results}
+        places = {
+            kind: place
+            for kind in ("probability", "mask")
+            if kind in results and (place := inside(self.folder, results[kind])) is not None
+        }
         if files is not None:
             places = {kind: place for kind, place in places.items() if place in files}
             if not places:
                 return None
         elif root not in path.parents:
             return None
-        inside = self.folder == root or root in self.folder.parents
-        name = (self.folder.relative_to(root) / record.file).as_posix() if inside else record.file
+        below = self.folder == root or root in self.folder.parents
+        name = (self.folder.relative_to(root) / record.file).as_posix() if below else record.file
         kind = next((kind for kind, place in places.items() if place.is_file()), next(iter(places), None))
         if record.status != DONE or kind is None:
             stopped = record.error or "csbsr-predict did not finish it; run it again"
@@ -206,9 +211,10 @@ class Results:
             return Mask(path, name, PurePosixPath(name).with_suffix("").as_posix(), error=error, unread=unread)
         stem = results[kind].rpartition(f"_{kind}")[0]
         after = PicturePlaces.of(self.folder, stem).after
+        own = inside(self.folder, after.relative_to(self.folder).as_posix())
         return Mask(
             places[kind], name, (PurePosixPath(name).parent / PurePosixPath(stem).name).as_posix(),
-            picture=after if after.is_file() else None,
+            picture=own if own is not None and own.is_file() else None,
             scale=self._scale(record),
             threshold=record.threshold,
             metadata=record.metadata or Metadata(),
@@ -270,8 +276,8 @@ def _nothing(source: Path, written: Sequence[Results], items: Sequence[Mask]) ->
 
 def _damaged(folder: Path, reason: object) -> ValueError:
     return ValueError(
-        f"input: {folder / SUMMARY} cannot be read as a summary of csbsr-predict ({reason!r}), which tells the scale "
-        "of the masks; restore it, or copy the masks to another folder and give scale="
+        f"input: {printable(folder / SUMMARY)} cannot be read as a summary of csbsr-predict ({reason}), which tells "
+        "the scale of the masks; restore it, or copy the masks to another folder and give scale="
     )
 
 
