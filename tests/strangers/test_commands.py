@@ -24,7 +24,7 @@ COMMANDS = {
     "predict ckpt=": (predict.main, ["ckpt={path}", "input=photos", "output=out", "measure=false"]),
 }
 #: One of each kind, each with every command; all of them with --slow.
-QUICK = {"empty", "endless", "os.system", "card without end", "class that writes", "width 500"}
+QUICK = {"os.system", "card without end", "width 500"}
 
 
 @pytest.fixture

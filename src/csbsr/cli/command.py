@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timezone
 from functools import wraps
 from pathlib import Path
@@ -14,8 +16,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from csbsr.cli.config import check_words
-from csbsr.cli.folders import forget
+from csbsr.cli.config import check_words, value_of
 from csbsr.errors import NonFiniteLoss
 from csbsr.files import disk_trouble
 from csbsr.words import printable_lines
@@ -103,3 +104,21 @@ def _out_of_memory() -> tuple[type[Exception], ...]:
     """torch's error, where torch is at work at all."""
     torch = sys.modules.get("torch")
     return () if torch is None else (torch.OutOfMemoryError,)
+
+
+def forget(folder: Path, words: Sequence[str]) -> None:
+    """Remove the folder of a run that came to nothing.
+
+    Args:
+        folder: of the run.
+        words: its overrides; if they do not choose a folder, the default's folders above it (``runs/<date>``) are
+            removed too where nothing else is in them.
+    """
+    shutil.rmtree(folder)
+    here = Path.cwd()
+    if value_of(words, "output") is None and here in folder.absolute().parents:
+        for above in folder.absolute().parents:
+            if above == here:
+                break
+            with suppress(OSError):  # something else is in it
+                above.rmdir()

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from itertools import count
 from pathlib import Path
@@ -114,21 +113,3 @@ def _unused(folder: Path) -> Path:
             continue
         break
     return place
-
-
-def forget(folder: Path, words: Sequence[str]) -> None:
-    """Remove the folder of a run that came to nothing.
-
-    Args:
-        folder: of the run.
-        words: its overrides; if they do not choose a folder, the default's folders above it (``runs/<date>``) are
-            removed too where nothing else is in them.
-    """
-    shutil.rmtree(folder)
-    here = Path.cwd()
-    if value_of(words, "output") is None and here in folder.absolute().parents:
-        for above in folder.absolute().parents:
-            if above == here:
-                break
-            with suppress(OSError):  # something else is in it
-                above.rmdir()
