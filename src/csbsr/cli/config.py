@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -25,6 +26,7 @@ TEXT_KEYS = (
 SWEPT_KEYS = ("ckpt", "init", "data.root", "input")
 #: Exit codes: some of many inputs failed; stopped by Ctrl-C, as a shell has it.
 SOME_FAILED, STOPPED = 2, 130
+_COMMA = re.compile(r"([+-]?\d*),(\d+)( *mm)?")
 _SHARED = ("base", "files")  # options of a group that hold what the others share
 _FREE = ("trainer.", "logger.", "callbacks.", "hydra.")  # arguments of others' classes, some of several types
 
@@ -58,7 +60,23 @@ def literal_paths(arguments: Sequence[str]) -> list[str]:
     the values of `SWEPT_KEYS`.
     """
     sweep = any(argument in ("-m", "--multirun") for argument in arguments)
-    return [_literal(argument, sweep) for argument in arguments]
+    return [_literal(argument if sweep else with_point(argument), sweep) for argument in arguments]
+
+
+def with_point(argument: str) -> str:
+    """``threshold=0,5`` as ``threshold=0.5``: outside of a sweep a comma in a number can be nothing else.
+
+    Raises:
+        SystemExit: it may also divide thousands.
+    """
+    key, _, value = argument.partition("=")
+    found = _COMMA.fullmatch(value)
+    if found is None or key.lstrip("+") in (*PATH_KEYS[:-3], *TEXT_KEYS, "save"):
+        return argument
+    whole, part, unit = found.groups()
+    if len(part) == 3 and whole.strip("+-") not in ("", "0"):
+        raise SystemExit(f"error: {key}: write {whole}{part} or {whole}.{part}: a comma is no part of a number here")
+    return f"{key}={whole or 0}.{part}{unit or ''}"
 
 
 def _literal(argument: str, sweep: bool) -> str:
@@ -76,7 +94,7 @@ def _literal(argument: str, sweep: bool) -> str:
 
 def _is_number(text: str) -> bool:
     try:
-        float(text)
+        float(text.removesuffix("mm"))
     except ValueError:
         return False
     return True

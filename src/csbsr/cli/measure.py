@@ -14,6 +14,7 @@ import csbsr
 from csbsr.cli.command import now, plain, reports_errors, require
 from csbsr.cli.config import SOME_FAILED, literal_paths, run, show_version, unquoted
 from csbsr.cli.measuring import measuring_of
+from csbsr.data.mask_values import MaskRule, label_of
 from csbsr.inspection.job import Job
 from csbsr.inspection.masks import MeasuringMasks
 from csbsr.inspection.measuring import Measuring
@@ -22,7 +23,7 @@ from csbsr.inspection.record import FAILED, Record
 from csbsr.inspection.sources import Mask, find_masks
 from csbsr.inspection.store import MEASURE, REPORT, Store
 from csbsr.measure import unmatched
-from csbsr.words import first_names
+from csbsr.words import first_names, printable
 
 log = logging.getLogger("csbsr")
 
@@ -44,7 +45,11 @@ def measure(config: DictConfig) -> None:
 
     def failed(record: Record) -> None:
         if record.status == FAILED:
-            log.warning("failed   %s: %s", record.file, record.error)
+            log.warning("failed   %s: %s", printable(record.file), record.error)
+        elif record.handled is not None and record.handled.edited:
+            log.info(
+                "edited   %s: corrected by hand, so the mask is measured, not the probability", printable(record.file)
+            )
 
     output, photos = Path(config.output), None if config.photos is None else Path(config.photos)
     masks = find_masks(Path(config.input), output, photos)
@@ -56,7 +61,8 @@ def measure(config: DictConfig) -> None:
         "overrides": unquoted(HydraConfig.get().overrides.task), "settings": plain(config),
     }  # fmt: skip
     store = Store(output, MEASURE, about, goes_on=False)
-    work = MeasuringMasks(measuring, config.kind, config.threshold, config.scale, config.max_megapixels)
+    rule = MaskRule(label_of(config.crack_label), label_of(config.ignore_label))
+    work = MeasuringMasks(measuring, config.kind, config.threshold, config.scale, config.max_megapixels, rule)
     job = Job(work, masks, store, about={"input": config.input, "date": now()})
     log.info("input    %d files", len(masks))
     for line in notes_on_distances(masks, measuring):

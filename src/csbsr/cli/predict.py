@@ -123,10 +123,10 @@ def work_of(config: DictConfig, predictor: Predictor, measuring: Measuring | Non
     """What is done with each photograph."""
     from csbsr.inspection.predicting import Predicting, PredictingAndMeasuring
 
-    weights, save = card["weights"]["sha256"] or str(config.ckpt), plain(config.save)
+    weights, save, bands = card["weights"]["sha256"] or str(config.ckpt), plain(config.save), plain(config.bands)
     if measuring is None:
-        return Predicting(predictor, save, weights)
-    return PredictingAndMeasuring(predictor, save, weights, measuring, config.compare_bicubic)
+        return Predicting(predictor, save, weights, bands, config.bits)
+    return PredictingAndMeasuring(predictor, save, weights, measuring, config.compare_bicubic, bands, config.bits)
 
 
 def introduce(config: DictConfig, predictor: Predictor) -> None:
@@ -149,11 +149,24 @@ def line_of(record: Record) -> str:
     if record.status == FAILED or record.predicted is None:
         return f"failed   {name}: {record.error}"
     line = f"done     {name}: {100 * (record.predicted.crack_share or 0):.3g} % crack"
+    line += handled(record)
     found = record.agreement
     if found is not None and found.consistency_flag:
         reason = why_flagged(found.consistency or 0, found.consistency_cracks)
         line += f"; the super-resolved image does not explain the photograph ({reason})"
     return line
+
+
+def handled(record: Record) -> str:
+    """What was special about a photograph, to follow its line."""
+    found, line = record.handled, ""
+    if found is None:
+        return line
+    if found.missing_share:
+        line += f"; {100 * found.missing_share:.3g} % hold no photograph and are left out"
+    if found.excluded_share:
+        line += f"; {100 * found.excluded_share:.3g} % left out by hand"
+    return line + (f"; {printable(found.note)}" if found.note else "")
 
 
 if __name__ == "__main__":

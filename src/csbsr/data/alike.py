@@ -9,36 +9,38 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-_SIDE = 32  # pixels of the thumbnail that is compared
-_LOW = 8  # side of the square of its lowest frequencies that is hashed
-_BANDS = 4  # of 16 bits: two hashes that differ in fewer bits share one of them
-_LIKE = 0.97  # correlation of two thumbnails from which they show the same
-_CROWD = 200  # images with one band of bits beyond which they are too plain to be compared
+_SIDE = 32  # pixels of the thumbnail whose frequencies are compared
+_COMPARED, _HASHED = 12, 8  # sides of the squares of its lowest frequencies
+_LIGHT = 2  # side of the square of the very lowest, which is lighting
+_BANDS, _BITS = 6, 10  # parts of the hash, of which two images alike share at least one
+_LIKE = 0.9  # correlation of their frequencies from which two images show the same
+_CROWD = 2000  # images of one part of the hash beyond which they are too plain to be compared
 
 
 class Print(NamedTuple):
     """What of an image tells others like it."""
 
     digest: bytes  #: of its pixels
-    bits: int  #: 64 of its lowest frequencies
-    thumbnail: bytes  #: (32, 32) int8, without mean, of one contrast; empty for an image of one colour
+    bits: int  #: 60 of its lowest frequencies
+    frequencies: bytes  #: (144,) float16 of length 1; empty for an image of one colour
 
 
 def print_of(image: np.ndarray) -> Print:
     """The print of an image (H, W, 3), uint8 or float32 in [0, 1]."""
     digest = hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16)
     digest.update(repr(image.shape).encode())
-    grey = image.astype(np.float32).mean(2) if image.dtype == np.uint8 else image.mean(2) * np.float32(255)
+    grey = image.mean(2, dtype=np.float32) * np.float32(1 if image.dtype == np.uint8 else 255)
     small = cv2.resize(grey, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
-    small -= small.mean()
-    contrast = float(small.std())
-    if contrast < 0.5:
+    if float(small.std()) < 0.5:
         return Print(digest.digest(), 0, b"")
-    frequencies = cv2.dct(small)[:_LOW, :_LOW].ravel()
-    above = frequencies > np.median(frequencies[1:])
-    bits = int.from_bytes(np.packbits(above).tobytes(), "big")
-    thumbnail = np.rint(small / contrast * 32).clip(-127, 127).astype(np.int8)
-    return Print(digest.digest(), bits, thumbnail.tobytes())
+    frequencies = cv2.dct(small)
+    hashed = frequencies[:_HASHED, :_HASHED].ravel()[-_BANDS * _BITS :]
+    bits = int.from_bytes(np.packbits(hashed > np.median(hashed)).tobytes(), "big") >> (-_BANDS * _BITS % 8)
+    compared = frequencies[:_COMPARED, :_COMPARED].copy()
+    compared[:_LIGHT, :_LIGHT] = 0
+    length = float(np.linalg.norm(compared))
+    unit = (compared / max(length, 1e-6)).astype(np.float16)
+    return Print(digest.digest(), bits, unit.tobytes())
 
 
 def same(prints: Sequence[Print]) -> Iterator[tuple[int, int]]:
@@ -52,28 +54,31 @@ def same(prints: Sequence[Print]) -> Iterator[tuple[int, int]]:
 
 
 def near(prints: Sequence[Print]) -> Iterator[tuple[int, int, float]]:
-    """Pairs (earlier, later) that show the same in other pixels, and the correlation of their thumbnails.
+    """Pairs (earlier, later) that show the same in other pixels, and the correlation of their frequencies.
 
-    Candidates share 16 of 64 bits of their lowest frequencies, so the work grows with the images, not with their
-    square.
+    Candidates share 10 of 60 bits, so the work grows little faster than the images.
     """
+    places = {index: row for row, index in enumerate(i for i, own in enumerate(prints) if own.frequencies)}
+    table = np.zeros((len(places), _COMPARED**2), np.float32)
+    for index, row in places.items():
+        table[row] = np.frombuffer(prints[index].frequencies, np.float16)
     buckets: dict[tuple[int, int], list[int]] = {}
     seen: set[bytes] = set()
-    for index, own in enumerate(prints):
-        if not own.thumbnail or own.digest in seen:
+    for index, row in places.items():
+        own = prints[index]
+        if own.digest in seen:
             continue
         seen.add(own.digest)
         candidates: set[int] = set()
         for band in range(_BANDS):
-            bucket = buckets.setdefault((band, own.bits >> (16 * band) & 0xFFFF), [])
+            bucket = buckets.setdefault((band, own.bits >> (_BITS * band) & (1 << _BITS) - 1), [])
             if len(bucket) <= _CROWD:
                 candidates.update(bucket)
             bucket.append(index)
-        best = max(((_correlation(prints[other], own), -other) for other in candidates), default=(0.0, 0))
-        if best[0] >= _LIKE:
-            yield -best[1], index, best[0]
-
-
-def _correlation(one: Print, other: Print) -> float:
-    first, second = (np.frombuffer(part.thumbnail, np.int8).astype(np.float32) for part in (one, other))
-    return float(first @ second / np.sqrt((first @ first) * (second @ second)))
+        if not candidates:
+            continue
+        others = sorted(candidates)
+        likeness = table[[places[other] for other in others]] @ table[row]
+        best = int(likeness.argmax())
+        if likeness[best] >= _LIKE:
+            yield others[best], index, min(1.0, float(likeness[best]))

@@ -10,7 +10,7 @@ from csbsr.data.datamodule import CrackDataModule
 from csbsr.data.degraded import DegradedPairs
 from csbsr.data.folder import FolderPairs
 from csbsr.data.limits import MAX_MEGAPIXELS
-from csbsr.data.mask_values import MaskRule
+from csbsr.data.mask_values import MaskRule, label_of
 from csbsr.data.pairs import STEM
 from csbsr.data.synthetic import SyntheticPairs
 from csbsr.data.world import SurfaceFolder, WorldPairs
@@ -52,11 +52,6 @@ def folder_data(
         FolderPairs(root, split, origin, mask_name, rule, bands, bits, check, max_megapixels) for split in (train, test)
     )
     return CrackDataModule(train_pairs, test_pairs, degradation, **options)
-
-
-def label_of(value: int | str | None) -> int | str | None:
-    """A label as the command line gives it: digits are a number."""
-    return int(value) if isinstance(value, str) and value.strip().isdigit() else value
 
 
 def synthetic_data(

@@ -14,7 +14,7 @@ from PIL import Image
 
 from csbsr.data.errors import DataError
 from csbsr.data.looked import Looked
-from csbsr.data.reading.files import DAMAGED, EXPECTED
+from csbsr.data.reading.files import EXPECTED
 from csbsr.data.reading.formats import is_heif, named
 from csbsr.data.reading.jpeg import frame, is_jpeg, orientation_of
 from csbsr.data.reading.tiff import is_tiff
@@ -41,6 +41,7 @@ class Head(NamedTuple):
 
 def read_head(path: str | Path) -> Head:
     """Size and orientation of an image, or of LabelMe's polygons; whatever is wrong ends up in ``error``."""
+    data = b""
     try:
         check_regular(path)
         if str(path).lower().endswith(".json"):
@@ -63,7 +64,7 @@ def read_head(path: str | Path) -> Head:
                                               "Check the path and your rights to read it.")))  # fmt: skip
     except DataError as error:
         return Head(error=str(error))
-    except (*DAMAGED, MemoryError, RuntimeError, Image.DecompressionBombError) as error:
+    except Exception as error:  # decoders raise all kinds of errors on what they cannot read
         what = named(data) or f"a file without a readable head ({error or type(error).__name__})"
         return Head(error=str(DataError.about(path, what, EXPECTED, "Convert it, copy it again or remove it.")))
 

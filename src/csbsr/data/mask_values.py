@@ -61,6 +61,11 @@ class MaskRule:
         return self.crack_label is not None or self.ignore_label is not None
 
 
+def label_of(value: int | str | None) -> int | str | None:
+    """A label as the command line gives it: digits are a number."""
+    return int(value) if isinstance(value, str) and value.strip().isdigit() else value
+
+
 class Verdict(NamedTuple):
     """What the values of one mask are."""
 

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from csbsr.data.limits import MAX_MEGAPIXELS
-from csbsr.data.reading import at_most, eight_bit, read_image
+from csbsr.data.mask_values import IGNORED, MaskRule
+from csbsr.data.masks import read_labels
+from csbsr.data.reading import at_most, eight_bit, read_image, read_photograph
+from csbsr.inspection.corrections import Correction, corrected, left_out
+from csbsr.inspection.counting import counting
 from csbsr.inspection.measuring import Measuring
 from csbsr.inspection.metadata import read_metadata
-from csbsr.inspection.record import Record
+from csbsr.inspection.record import Handled, Record
 from csbsr.inspection.sources import Mask
 from csbsr.inspection.store import GrowingFiles
 from csbsr.inspection.views import LARGEST
-from csbsr.measure import read_segmentation, reduced
+from csbsr.measure import read_segmentation, reduced, reduction
 from csbsr.measure.checks import check_number
 from csbsr.measure.reading import KINDS
 from csbsr.pages.pictures import limited
@@ -34,6 +39,7 @@ class MeasuringMasks:
         threshold: of a probability; None for what is noted of a mask, else 0.5.
         scale: pixels of a mask to one of the photograph; None for what is noted of it, or from the photograph, or 1.
         max_megapixels: of a photograph that is read; a mask may have as many at the photograph's scale.
+        rule: which values of masks are crack, and which are left out; None for white and nothing.
 
     Raises:
         ValueError: something is out of its range.
@@ -51,13 +57,14 @@ class MeasuringMasks:
         threshold: float | None = None,
         scale: float | None = None,
         max_megapixels: float = MAX_MEGAPIXELS,
+        rule: MaskRule | None = None,
     ) -> None:
         if kind not in KINDS:
             raise ValueError(f"kind: expected one of {', '.join(KINDS)}, got {kind!r}")
         for name, value in (("threshold", threshold), ("scale", scale)):
             if value is not None:
                 check_number(name, value)
-        self.measuring, self.kind, self.threshold, self.scale = measuring, kind, threshold, scale
+        self.measuring, self.kind, self.threshold, self.scale, self.rule = measuring, kind, threshold, scale, rule
         self.max_megapixels = max_megapixels
         # Raises for what is out of its range, before anything is written.
         measuring.measure("", np.zeros((1, 1), bool), _first(threshold, _THRESHOLD), _first(scale, 1))
@@ -70,20 +77,65 @@ class MeasuringMasks:
         """Measure one mask: its files grow under their temporary names, its record is filled."""
         if item.error is not None:
             raise ValueError(item.error)
-        measuring = self.measuring
+        measuring, most = self.measuring, self.measuring.megapixels * 1e6
+        threshold, name = _first(self.threshold, item.threshold, _THRESHOLD), item.listed_name(measuring.gsd)
         side = max(1.0, _first(self.scale, item.scale, _UNKNOWN_SCALE))
         with at_most(self.max_megapixels * side**2):
-            segmentation, factor = read_segmentation(item.path, self.kind, measuring.megapixels * 1e6, item.predicted)
+            correction = self._correction(item, threshold)
+            found = self._read(item, most) if correction is None else _shrunken(correction.labels, most)
+            segmentation, factor, ignored = found
+            size = item.size or (segmentation.shape[0] * factor, segmentation.shape[1] * factor)
+            record.handled, counts = self._counting(item, size, ignored, factor, segmentation.shape)
             picture = None if item.picture is None else eight_bit(read_image(item.picture))
-        from_photograph = 1 if picture is None else factor * segmentation.shape[1] / picture.shape[1]
-        scale = _first(self.scale, item.scale, from_photograph)
-        threshold = _first(self.threshold, item.threshold, _THRESHOLD)
-        measurement = measuring.measure(item.listed_name(measuring.gsd), segmentation, threshold, scale / factor)
+            from_photograph = 1 if picture is None else factor * segmentation.shape[1] / picture.shape[1]
+            scale = _first(self.scale, item.scale, from_photograph)
+            measurement = measuring.measure(name, segmentation, threshold, scale / factor, counts)
+            if correction is not None:
+                record.handled = replace(record.handled, edited=True)
+                if item.path.is_file() and item.path != correction.path:
+                    before, _ = read_segmentation(item.path, self.kind, most, item.predicted)
+                    earlier = measuring.measure(name, before, threshold, scale / factor, counts)
+                    record.before = measuring.numbers(earlier)
         view = limited(Image.fromarray(as_picture(segmentation) if picture is None else picture), LARGEST)
         measuring.save(measurement, item.name, files, None, np.asarray(view))
         record.metadata = item.metadata or read_metadata(item.picture or item.path)
         record.agreement, record.scale, record.reduced, record.threshold = item.agreement, scale, factor, threshold
         record.stem, record.measured = item.stem, measuring.numbers(measurement)
+
+    def _read(self, item: Mask, most: float) -> tuple[np.ndarray, int, np.ndarray | None]:
+        """A segmentation, the factor by which it was shrunken, and what of it is ignored."""
+        segmentation, factor = read_segmentation(item.path, self.kind, most, item.predicted, self.rule)
+        if self.rule is None or self.rule.ignore_label is None or self.kind == "probability":
+            return segmentation, factor, None
+        return segmentation, factor, read_labels(item.path, self.rule) == IGNORED
+
+    def _correction(self, item: Mask, threshold: float) -> Correction | None:
+        if item.correctable is None or (self.rule is not None and self.rule.given):
+            return None
+        return corrected(item.correctable, item.path if item.path != item.correctable.mask else None, threshold)
+
+    def _counting(
+        self, item: Mask, size: tuple[int, int], ignored: np.ndarray | None, factor: int, shape: tuple[int, ...]
+    ) -> tuple[Handled, np.ndarray | None]:
+        """What of a map is left out, and what counts at the size at which it is measured."""
+        own, stem = item.correctable, item.path.parent / item.path.stem
+        excluded = left_out(stem if own is None else own.stem, item.photograph if own is None else own.photograph, size)
+        if ignored is not None and ignored.any():
+            excluded = ignored if excluded is None else excluded | ignored
+        valid = None
+        if item.missing and item.photograph is not None and item.photograph.is_file():
+            valid = read_photograph(item.photograph).valid
+        share = None if excluded is None else float(f"{excluded.mean():.4g}")
+        counts = counting(valid, excluded, size, factor)
+        if counts is not None and counts.shape != shape:
+            raise ValueError(f"{item.path}: expected areas left out of {shape[1]} x {shape[0]} pixels")
+        return Handled(item.missing, share), counts
+
+
+def _shrunken(labels: np.ndarray, most: float) -> tuple[np.ndarray, int, np.ndarray | None]:
+    """Of a corrected mask what `MeasuringMasks` reads of others."""
+    factor = reduction((labels.shape[0], labels.shape[1]), most)
+    return reduced(labels == 1, factor), factor, labels == IGNORED
 
 
 def _first(*values: float | None) -> float:

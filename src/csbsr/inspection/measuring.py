@@ -59,7 +59,9 @@ class Measuring:
             raise ValueError(f"megapixels: expected a number above 0, got {self.megapixels!r}")
         self.measure("", np.zeros((1, 1), bool), 0.5, 1)  # raises for what is out of its range
 
-    def measure(self, name: str, segmentation: np.ndarray, threshold: float, scale: float) -> Measurement:
+    def measure(
+        self, name: str, segmentation: np.ndarray, threshold: float, scale: float, valid: np.ndarray | None = None
+    ) -> Measurement:
         """Measure one photograph.
 
         Args:
@@ -67,6 +69,7 @@ class Measuring:
             segmentation: (H, W) probability or bool.
             threshold: at and above which a probability is crack.
             scale: pixels of ``segmentation`` to one of the photograph, along a side.
+            valid: (H, W) bool, what of it counts; None for all.
         """
         return measure_cracks(
             segmentation,
@@ -77,6 +80,7 @@ class Measuring:
             min_pixels=(self.min_pixels or 0) * scale**2,
             spur=self.spur,
             hole=self.hole,
+            valid=valid,
         )
 
     def numbers(self, measurement: Measurement) -> Measured:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
+from csbsr.inspection.record import BEFORE, BICUBIC
 from csbsr.inspection.store import PicturePlaces
 from csbsr.inspection.views import Views, embedded_views, thumbnail
 from csbsr.measure import WidthGuide
@@ -138,6 +139,16 @@ def shown_columns(rows: Sequence[Row]) -> list[Column]:
 def remarks(row: Row) -> list[str]:
     """What of a photograph asks for a second look."""
     found = []
+    if _number(row, "edited"):
+        found.append("edited: the mask was corrected by hand; what is measured is the corrected one")
+    for key, what in (
+        ("missing_share", "holds no photograph (transparent or no-data)"),
+        ("excluded_share", "left out by hand"),
+    ):
+        if share := _number(row, key):
+            found.append(f"{100 * share:.3g} % {what}; it counts in no area")
+    if row.get("note"):
+        found.append(f"file: {row['note']}")
     if _number(row, "at_limit"):
         found.append("mean width below 3 px: at the limit of measurement")
     if _number(row, "severity_uncertain"):
@@ -178,7 +189,9 @@ def _photograph(
         "figures": _figures(row),
         "views": views,
         "scale": _scale(row),
-        "comparison": _comparison(row),
+        "comparison": _comparison(row, BICUBIC),
+        "edited": bool(_number(row, "edited")),
+        "before": _comparison(row, BEFORE),
         "widest": [_crack(crack) for crack in _widest(entry.cracks)],
         "all_cracks": len(entry.cracks),
         "position": None if latitude is None or longitude is None else f"{latitude:.6f}, {longitude:.6f}",
@@ -246,12 +259,12 @@ def _scale(row: Row) -> dict[str, Any] | None:
     }
 
 
-def _comparison(row: Row) -> list[tuple[str, str, str]]:
-    """Name, value from the super-resolved image, value from the bicubic enlargement."""
-    if row.get("bicubic_cracks") in (None, ""):
+def _comparison(row: Row, prefix: str) -> list[tuple[str, str, str]]:
+    """Name, value, and what was measured otherwise: on the bicubic enlargement, or before a correction."""
+    if row.get(f"{prefix}cracks") in (None, ""):
         return []
-    bicubic = {key.removeprefix("bicubic_"): value for key, value in row.items() if key.startswith("bicubic_")}
-    theirs = dict(_figures({**bicubic, "percentile": row.get("percentile")}))
+    others = {key.removeprefix(prefix): value for key, value in row.items() if key.startswith(prefix)}
+    theirs = dict(_figures({**others, "percentile": row.get("percentile")}))
     ours = {name: value for name, value in _figures(row) if name not in ("consistency", "taken", "camera")}
     return [(name, ours.get(name, "–"), theirs.get(name, "–")) for name in dict.fromkeys([*ours, *theirs])]
 
@@ -292,6 +305,8 @@ def _tiles(entries: Sequence[Entry], measured: Sequence[Entry]) -> list[tuple[st
         if widths:
             tiles.append(("widest of them", f"{max(widths):.{digits}f} {unit}"))
             break
+    if edited := sum(bool(_number(row, "edited")) for row in rows):
+        tiles.append(("edited by hand", str(edited)))
     tiles.append(("with remarks", str(sum(bool(remarks(row)) for row in rows))))
     return tiles
 

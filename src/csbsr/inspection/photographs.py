@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from csbsr.data.reading import PHOTOGRAPHS, SUFFIXES, check_regular, is_junk
+from csbsr.inspection.corrections import is_exclusion
 
 #: Files that can be read; from folders and patterns also photographs are taken that cannot, and fail with a way out.
 #: A file named itself may have any name.
@@ -61,7 +62,8 @@ def find(source: str | Path, output: str | Path) -> Found:
         files = [path for path in matches if path.is_file() and not _inside(path, output) and not is_junk(path.name)]
     if _same(root, output):
         raise ValueError(f"output: expected another folder than the one with the photographs, got {output} for both")
-    chosen = sorted({path for path in files if path.suffix.lower() in PHOTOGRAPHS and not _special(path)})
+    photographs = {path for path in files if path.suffix.lower() in PHOTOGRAPHS and not _special(path)}
+    chosen = sorted(path for path in photographs if not is_exclusion(path))
     others = sorted(path.relative_to(root).as_posix() for path in set(files) - set(chosen))
     if not chosen:
         detail = f"; found {', '.join(others[:3])}" if others else ""

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from csbsr.data.reading import eight_bit, read_image
+from csbsr.data.reading import Photograph as Shown
+from csbsr.data.reading import eight_bit, read_photograph
 from csbsr.files import write_text
+from csbsr.inspection.corrections import left_out
+from csbsr.inspection.counting import counting
 from csbsr.inspection.measuring import RECORDED, Measuring
 from csbsr.inspection.metadata import read_metadata
 from csbsr.inspection.photographs import Photograph
-from csbsr.inspection.record import Agreement, Measured, Predicted, Record, Size
+from csbsr.inspection.record import Agreement, Handled, Measured, Predicted, Record, Size
 from csbsr.inspection.store import KINDS, GrowingFiles
 from csbsr.inspection.writing import Kept, ResultFiles
 from csbsr.measure import reduction
@@ -32,6 +36,8 @@ class Predicting:
         predictor: what runs.
         save: kinds of results, of `csbsr.inspection.store.KINDS`; written are those that the network has.
         weights: hash or name of the weights, to tell results of other weights apart.
+        bands: of the photographs to read, see `csbsr.data.reading.read_photograph`.
+        bits: of their numbers, see there.
 
     Raises:
         ValueError: an unknown kind, or the uncertainty without flips.
@@ -42,13 +48,21 @@ class Predicting:
     noun = "photograph"
     sides = ("photograph", "super-resolved")
 
-    def __init__(self, predictor: Predictor, save: Collection[str], weights: str) -> None:
+    def __init__(
+        self,
+        predictor: Predictor,
+        save: Collection[str],
+        weights: str,
+        bands: Sequence[int] | None = None,
+        bits: int | None = None,
+    ) -> None:
         unknown = [kind for kind in save if kind not in KINDS]
         if unknown:
             raise ValueError(f"save: expected some of {', '.join(KINDS)}, got {unknown[0]!r}")
         if "uncertainty" in save and predictor.options.flips == 1:
             raise ValueError("save: uncertainty is the variance over flips; add flips=2 or flips=4")
         self.predictor, self.weights = predictor, weights
+        self.bands, self.bits = None if bands is None else list(bands), bits
         absent = {"kernel": not predictor.system.estimates_kernel, "consistency": not predictor.system.comparable}
         absent |= dict.fromkeys(MEASURED_KINDS, True)
         self.kinds = [kind for kind in KINDS if kind in save and not absent.get(kind)]
@@ -58,24 +72,30 @@ class Predicting:
         options = self.predictor.options
         names = ("kernel", "tile", "margin_sr", "margin_segmentation", "blend", "flips", "precision")
         shared = {"weights": self.weights, "threshold": self.predictor.threshold}
-        return {**shared, **{name: getattr(options, name) for name in names}}
+        read = {"bands": self.bands, "bits": self.bits}
+        chosen = {name: value for name, value in read.items() if value is not None}
+        return {**shared, **{name: getattr(options, name) for name in names}, **chosen}
 
     def do(self, item: Photograph, record: Record, files: GrowingFiles, tick: Callable[[float], None]) -> None:
         """Do one photograph: its files grow under their temporary names, its record is filled."""
         record.metadata = read_metadata(item.path)
-        image = read_image(item.path)
+        found = read_photograph(item.path, self.bands, self.bits)
+        image = found.image
         record.size, record.threshold = Size(image.shape[1], image.shape[0]), self.predictor.threshold
-        rows = ResultFiles(files)
+        missing = None if found.valid is None else float(f"{1 - found.valid.mean():.4g}")
+        record.handled = Handled(missing_share=missing, note="; ".join(found.notes) or None)
+        rows = ResultFiles(files, item.path)
         try:
-            outcome = self._run(item, image, rows, record, tick)
+            outcome = self._run(item, found, rows, record, tick)
         finally:
             rows.abandon()
         record.predicted, record.agreement = predicted(outcome), agreement(outcome.consistency)
+        record.digest = rows.digest.text()
 
     def _run(
-        self, item: Photograph, image: np.ndarray, rows: ResultFiles, record: Record, tick: Callable[[float], None]
+        self, item: Photograph, found: Shown, rows: ResultFiles, record: Record, tick: Callable[[float], None]
     ) -> Outcome:
-        outcome = self.predictor.run(image, rows, rows.files.partial, tick)
+        outcome = self.predictor.run(found.image, rows, rows.files.partial, tick, valid=found.valid)
         rows.complete(outcome)
         return outcome
 
@@ -90,6 +110,8 @@ class PredictingAndMeasuring(Predicting):
         measuring: how cracks are measured.
         compare: also segment the photograph's bicubic enlargement by the same segmentor and measure that: always
             (True), never (False), or where the prediction is measured unshrunken (``auto``).
+        bands: as for `Predicting`.
+        bits: as for `Predicting`.
 
     Raises:
         ValueError: as for `Predicting`, or another ``compare``.
@@ -105,10 +127,12 @@ class PredictingAndMeasuring(Predicting):
         weights: str,
         measuring: Measuring,
         compare: bool | str = "auto",
+        bands: Sequence[int] | None = None,
+        bits: int | None = None,
     ) -> None:
         if compare not in (True, False, "auto"):
             raise ValueError(f"compare_bicubic: expected true, false or auto, got {compare!r}")
-        super().__init__(predictor, save, weights)
+        super().__init__(predictor, save, weights, bands, bits)
         self.kinds = [kind for kind in KINDS if kind in self.kinds or (kind in MEASURED_KINDS and kind in save)]
         self.measuring, self.compare = measuring, compare
         self._bicubic = predictor.bicubic() if compare else None
@@ -126,16 +150,23 @@ class PredictingAndMeasuring(Predicting):
         return _SHARE if compares else 1.0
 
     def _run(
-        self, item: Photograph, image: np.ndarray, rows: ResultFiles, record: Record, tick: Callable[[float], None]
+        self, item: Photograph, found: Shown, rows: ResultFiles, record: Record, tick: Callable[[float], None]
     ) -> Outcome:
+        image = found.image
         measuring, files, share = self.measuring, rows.files, self.share(image.shape)
         kept = Kept(rows, measuring.megapixels)
-        outcome = self.predictor.run(image, kept, files.partial, lambda done: tick(share * done))
+        outcome = self.predictor.run(image, kept, files.partial, lambda done: tick(share * done), valid=found.valid)
         rows.complete(outcome)
         threshold, scale = self.predictor.threshold, self.predictor.scale / kept.factor
-        measurement = measuring.measure(item.name, kept.probability(), threshold, scale)
+        place = files.place("mask")
+        stem = place.with_name(place.name.removesuffix(f"_mask{KINDS['mask']}"))
+        excluded = left_out(stem, item.path, outcome.shape)
+        counts = counting(found.valid, excluded, outcome.shape, kept.factor)
+        if excluded is not None:
+            record.handled = replace(record.handled or Handled(), excluded_share=float(f"{excluded.mean():.4g}"))
+        measurement = measuring.measure(item.name, kept.probability(), threshold, scale, counts)
         kept.forget_probability()
-        found = measuring.numbers(measurement)
+        numbers = measuring.numbers(measurement)
         table = measuring.save(measurement, item.name, files, eight_bit(image), kept.view())
         write_text(files.pictures.cracks, table)
         del measurement
@@ -143,9 +174,9 @@ class PredictingAndMeasuring(Predicting):
         if (compared := self._compared(kept.factor)) is not None:
             enlarged = Kept(None, np.inf, kept.factor)
             kernel = None if outcome.kernels is None else outcome.kernels.mean((0, 1))
-            compared.run(image, enlarged, files.partial, lambda done: tick((1 - share) * done), kernel)
-            bicubic = measuring.numbers(measuring.measure(item.name, enlarged.probability(), threshold, scale))
-        record.stem, record.reduced, record.measured, record.bicubic = item.stem, kept.factor, found, bicubic
+            compared.run(image, enlarged, files.partial, lambda done: tick((1 - share) * done), kernel, found.valid)
+            bicubic = measuring.numbers(measuring.measure(item.name, enlarged.probability(), threshold, scale, counts))
+        record.stem, record.reduced, record.measured, record.bicubic = item.stem, kept.factor, numbers, bicubic
         return outcome
 
     def _compared(self, factor: int) -> Predictor | None:

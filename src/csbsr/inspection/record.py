@@ -20,6 +20,8 @@ DONE, FAILED = "done", "failed"
 UNFINISHED = "unfinished"  # its files are being moved to their places
 #: What the names of all entries measured on the bicubic enlargement begin with.
 BICUBIC = "bicubic_"
+#: The same of what was measured before a person corrected the mask.
+BEFORE = "before_"
 
 Group = TypeVar("Group")
 
@@ -43,6 +45,16 @@ class Predicted:
     blur_sigma_1: float | None = None  #: larger standard deviation of the mean blur kernel, pixels of the result
     blur_sigma_2: float | None = None
     blur_theta: float | None = None  #: direction of the larger one, degrees from the horizontal, counter-clockwise
+
+
+@dataclass(frozen=True)
+class Handled:
+    """What was special about a photograph or a mask, and how it was treated."""
+
+    missing_share: float | None = None  #: of the photograph's pixels, where its file holds none (alpha, no-data)
+    excluded_share: float | None = None  #: of the pixels, left out by a person
+    edited: bool | None = None  #: the mask was corrected by hand, and that was measured
+    note: str | None = None  #: what was assumed of the file
 
 
 @dataclass(frozen=True)
@@ -116,12 +128,14 @@ class Source:
 
 #: Columns of what was measured.
 MEASURED = [field.name for field in dataclasses.fields(Measured)]
-#: The same of the bicubic enlargement, without what is the same for both.
-MEASURED_BICUBIC = [
-    f"{BICUBIC}{name}"
-    for name in MEASURED
-    if name not in ("height_px", "width_px", "mm_per_pixel", "percentile", "severity_guide")
+_COMPARED = [
+    name for name in MEASURED if name not in ("height_px", "width_px", "mm_per_pixel", "percentile", "severity_guide")
 ]
+#: The same of the bicubic enlargement, without what is the same for both.
+MEASURED_BICUBIC = [f"{BICUBIC}{name}" for name in _COMPARED]
+#: The same of the mask before it was corrected.
+MEASURED_BEFORE = [f"{BEFORE}{name}" for name in _COMPARED]
+HANDLED = [field.name for field in dataclasses.fields(Handled)]
 METADATA = [field.name for field in dataclasses.fields(Metadata)]
 
 
@@ -143,10 +157,13 @@ class Record:
         reduced: whole factor by which it was shrunken before it was measured.
         measured: its cracks.
         bicubic: those of its bicubic enlargement.
+        before: those of its mask before a person corrected it.
+        handled: what was special about it.
         seconds: that it took.
         results: paths of its files inside the folder, by kind.
         settings: what the results hang on.
         source: file of the photograph.
+        digest: of the mask's pixels, to tell later whether a person corrected it.
     """
 
     file: str
@@ -162,25 +179,28 @@ class Record:
     reduced: int | None = None
     measured: Measured | None = None
     bicubic: Measured | None = None
+    before: Measured | None = None
+    handled: Handled | None = None
     seconds: float | None = None
     results: dict[str, str] | None = None
     settings: dict[str, Any] | None = None
     source: Source | None = None
+    digest: str | None = None
 
     def row(self) -> dict[str, Any]:
-        """All that is known in one level of plain values, without ``results``, ``settings`` and ``source``."""
+        """All that is known in one level of plain values, without `_NESTED`."""
         row: dict[str, Any] = {}
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             if field.name in _GROUPS and value is not None:
-                row |= _spread(value, BICUBIC if field.name == "bicubic" else "")
+                row |= _spread(value, _PREFIXES.get(field.name, ""))
             elif field.name not in (*_GROUPS, *_NESTED) and (value is not None or field.name == "error"):
                 row[field.name] = value
         return row
 
     def to_json(self) -> dict[str, Any]:
         """The entry of ``summary.json``."""
-        nested = {"results": self.results, "settings": self.settings}
+        nested = {"results": self.results, "settings": self.settings, "digest": self.digest}
         entry = {**self.row(), **{key: value for key, value in nested.items() if value is not None}}
         return entry if self.source is None else {**entry, "source": _without_nothing(self.source)}
 
@@ -195,7 +215,7 @@ class Record:
         check_entry(entry)
         groups: dict[str, Any] = {}
         for name, kind in _GROUPS.items():
-            prefix = BICUBIC if name == "bicubic" else ""
+            prefix = _PREFIXES.get(name, "")
             found = {field: entry[prefix + field] for field in _accepted(kind) if prefix + field in entry}
             groups[name] = _checked(kind, found) if found else None
         source = entry.get("source")
@@ -208,16 +228,17 @@ class Record:
 #: Fields of a record whose own fields are entries of the record.
 _GROUPS: dict[str, type] = {
     "metadata": Metadata, "size": Size, "predicted": Predicted, "agreement": Agreement, "measured": Measured,
-    "bicubic": Measured,
+    "bicubic": Measured, "before": Measured, "handled": Handled,
 }  # fmt: skip
-_NESTED = ("results", "settings", "source")
+_PREFIXES = {"bicubic": BICUBIC, "before": BEFORE}
+_NESTED = ("results", "settings", "source", "digest")
 
 
 def _spread(group: Any, prefix: str) -> dict[str, Any]:
     values = dataclasses.asdict(group)
     if prefix:
-        return {f"{prefix}{key}": value for key, value in values.items() if f"{prefix}{key}" in MEASURED_BICUBIC}
-    return _without_nothing(group) if isinstance(group, (Size, Predicted)) else values
+        return {f"{prefix}{key}": value for key, value in values.items() if key in _COMPARED}
+    return _without_nothing(group) if isinstance(group, (Size, Predicted, Handled)) else values
 
 
 def _without_nothing(group: Any) -> dict[str, Any]:

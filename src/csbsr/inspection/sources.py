@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from csbsr.inside import inside
+from csbsr.inspection.corrections import Correctable
 from csbsr.inspection.metadata import Metadata
 from csbsr.inspection.photographs import READABLE, Photograph, find
-from csbsr.inspection.record import DONE, FAILED, Agreement, Record
+from csbsr.inspection.record import DONE, FAILED, Agreement, Record, Source
 from csbsr.inspection.store import MEASURE, PICTURES, SUMMARY, PicturePlaces, read_summary
 from csbsr.measure import gsd_of
 from csbsr.words import first_names, printable
@@ -41,6 +42,10 @@ class Mask:
         predicted: csbsr-predict wrote the mask.
         error: why it cannot be measured, if that is known before.
         unread: csbsr-predict could not read the photograph, and said so.
+        correctable: what of it a person may have corrected.
+        size: (H, W) of it, if noted.
+        photograph: its file, if noted; it may be gone.
+        missing: share of the photograph's pixels where its file holds none, if noted.
     """
 
     path: Path
@@ -56,6 +61,10 @@ class Mask:
     predicted: bool = False
     error: str | None = None
     unread: bool = False
+    correctable: Correctable | None = None
+    size: tuple[int, int] | None = None
+    photograph: Path | None = None
+    missing: float | None = None
 
     def listed_name(self, gsd: float | dict[str, float] | None) -> str:
         """The name by which a list of ground sampling distances has it; its own if none does."""
@@ -222,7 +231,21 @@ class Results:
             min_pixels=float((record.settings or {}).get("min_pixels") or 1),
             listed=(record.file,),
             predicted=True,
+            correctable=self._correctable(record, stem),
+            size=_size(record),
+            photograph=_photograph(record),
+            missing=None if record.handled is None else record.handled.missing_share,
         )  # fmt: skip
+
+    def _correctable(self, record: Record, stem: str) -> Correctable | None:
+        size, results = _size(record), record.results or {}
+        if size is None:
+            return None
+        mask, labelme = (
+            inside(self.folder, results[kind]) if kind in results else None for kind in ("mask", "labelme")
+        )
+        photograph = _photograph(record)
+        return Correctable(self.folder / stem, size, photograph, mask, labelme, record.digest)
 
     def _scale(self, record: Record) -> float:
         """Pixels of the result to one of the photograph."""
@@ -233,19 +256,33 @@ class Results:
         return result / width
 
 
+def _photograph(record: Record) -> Path | None:
+    """The file of a photograph, if it is there as it was: a summary may come from anyone, and name any file."""
+    source = record.source
+    return Path(source.path) if source is not None and Source.of(Path(source.path)).same_as(source) else None
+
+
+def _size(record: Record) -> tuple[int, int] | None:
+    """(H, W) of the results of a photograph."""
+    found = record.predicted
+    if found is None or not found.result_height or not found.result_width:
+        return None
+    return found.result_height, found.result_width
+
+
 def results_of(folder: Path, root: Path) -> Results | None:
     """The results that a folder belongs to: its own, those of a folder above it inside ``root``, or further up those
     that have a photograph there."""
     for place in (folder, *folder.parents):
-        inside = place == root or root in place.parents
+        within = place == root or root in place.parents
         try:
             results = Results.read(place)
         except ValueError as error:
-            if inside:
+            if within:
                 raise
             log.warning("%s", error)
             continue
-        if results is not None and (inside or results.holds(folder)):
+        if results is not None and (within or results.holds(folder)):
             return results
     return None
 
@@ -299,6 +336,7 @@ def _of_file(mask: Photograph, index: Mapping[str, Sequence[Path]], photos: Path
     for name in names:
         paths = index.get(name.casefold(), ())
         for path in sorted(paths, key=lambda path: path.stem != PurePosixPath(name).name):  # the same case first
-            return Mask(mask.path, mask.name, mask.stem, path, listed=(path.relative_to(photos).as_posix(),))
+            name_there = path.relative_to(photos).as_posix()
+            return Mask(mask.path, mask.name, mask.stem, path, listed=(name_there,), photograph=path)
     error = f"no photograph {names[-1]} in {photos}, so its scale is not known; add it, or leave photos= out"
     return Mask(mask.path, mask.name, mask.stem, error=error)

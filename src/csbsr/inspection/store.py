@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 from csbsr.files import write_text
 from csbsr.inside import inside
 from csbsr.inspection.checked import check_crack_rows
-from csbsr.inspection.record import MEASURED, MEASURED_BICUBIC, METADATA, Record
+from csbsr.inspection.record import HANDLED, MEASURED, MEASURED_BEFORE, MEASURED_BICUBIC, METADATA, Record
 from csbsr.pages.files import csv_text, json_text, read_csv, read_json
 from csbsr.plain import kind_of
 from csbsr.words import printable
@@ -51,6 +51,7 @@ KINDS = {
     "uncertainty": ".png",
     "widths": ".jpg",
     "cracks": ".csv",
+    "labelme": ".json",
 }
 #: Bytes of a file name, in the usual file systems.
 LONGEST_NAME = 255
@@ -60,9 +61,11 @@ COLUMNS = {
     PREDICT: (
         "file", "status", "error", "width", "height", "result_width", "result_height", "threshold", "crack_share",
         "blur_sigma_1", "blur_sigma_2", "blur_theta", "consistency", "consistency_cracks", "consistency_flag", "tile",
-        "seconds", "reduced", *MEASURED, *MEASURED_BICUBIC, *METADATA,
+        "seconds", "reduced", *MEASURED, *MEASURED_BICUBIC, *METADATA, *HANDLED,
     ),
-    MEASURE: ("file", "status", "error", "scale", "reduced", "threshold", *MEASURED, *METADATA),
+    MEASURE: (
+        "file", "status", "error", "scale", "reduced", "threshold", *MEASURED, *METADATA, *HANDLED, *MEASURED_BEFORE,
+    ),
 }  # fmt: skip
 
 
@@ -280,6 +283,14 @@ class GrowingFiles:
     def kinds(self) -> Sequence[str]:
         """Of the files."""
         return list(self.places)
+
+    def place(self, kind: str) -> Path:
+        """Where a file of the photograph lies or would lie."""
+        if kind in self.places:
+            return self.places[kind]
+        other, path = next(iter(self.places.items()), ("", self.pictures.after.parent))
+        stem = path.name.removesuffix(f"_{other}{KINDS[other]}") if other else path.name
+        return path.with_name(f"{stem}_{kind}{KINDS[kind]}")
 
     def temporary(self, kind: str) -> Path:
         """Where a file grows."""

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import os
+from pathlib import Path
+
 import numpy as np
 from PIL import Image
 
+from csbsr.data.polygons import labelme
 from csbsr.data.reading import eight_bit
+from csbsr.files import write_text
+from csbsr.inspection.corrections import MaskDigest
 from csbsr.inspection.pictures import consistency_picture, kernel_sheet, overlay
 from csbsr.inspection.png import PngWriter
 from csbsr.inspection.store import GrowingFiles
@@ -23,16 +30,21 @@ class ResultFiles:
 
     Args:
         files: of the photograph; those of measurements are written by others.
+        photograph: its file, which polygons name.
     """
 
-    def __init__(self, files: GrowingFiles) -> None:
-        self.files = files
+    def __init__(self, files: GrowingFiles, photograph: Path | None = None) -> None:
+        self.files, self.photograph = files, photograph
+        self.digest = MaskDigest(0)
+        self._mask: list[np.ndarray] = []  # packed rows, for the polygons
+        self._size = (0, 0)
         self._writers: dict[str, PngWriter] = {}
         self._overlay: tuple[Shrinker, Shrinker] | None = None  # of the image and of its cracks
 
     def begin(self, height: int, width: int) -> None:
         """Open the files, anew if there were any."""
         self.abandon()
+        self.digest, self._mask, self._size = MaskDigest(width), [], (height, width)
         for kind, channels, bits in _WHOLE_IMAGES:
             if kind in self.files.kinds:
                 self._writers[kind] = PngWriter(self.files.temporary(kind), height, width, channels, bits)
@@ -53,6 +65,9 @@ class ResultFiles:
         """Write segmented rows."""
         if "probability" in self._writers:
             self._writers["probability"].write(levels)
+        self.digest.add(mask)
+        if "labelme" in self.files.kinds:
+            self._mask.append(np.packbits(mask, axis=1))
         if "mask" in self._writers:
             self._writers["mask"].write(mask.astype(np.uint8) * np.uint8(255))
         if "uncertainty" in self._writers and variance is not None:
@@ -68,10 +83,20 @@ class ResultFiles:
         if self._overlay is not None:
             picture = overlay(self._overlay[0].result() / np.float32(255), self._overlay[1].result())
             Image.fromarray(picture).save(self.files.temporary("overlay"), quality=90)
+        if "labelme" in self.files.kinds and outcome.scale:
+            self._write_polygons(outcome.scale)
         if "kernel" in self.files.kinds and outcome.kernels is not None:
             Image.fromarray(kernel_sheet(outcome.kernels)).save(self.files.temporary("kernel"))
         if "consistency" in self.files.kinds and outcome.consistency is not None:
             Image.fromarray(consistency_picture(outcome.consistency.map)).save(self.files.temporary("consistency"))
+
+    def _write_polygons(self, scale: int) -> None:
+        height, width = self._size
+        mask = np.unpackbits(np.concatenate(self._mask), axis=1, count=width).view(bool)
+        place = self.files.places["labelme"]
+        image = "" if self.photograph is None else os.path.relpath(self.photograph.absolute(), place.absolute().parent)
+        content = labelme(mask, Path(image).as_posix(), (height // scale, width // scale), scale)
+        write_text(self.files.temporary("labelme"), json.dumps(content, ensure_ascii=False))
 
     def abandon(self) -> None:
         """Close what is unfinished."""

@@ -8,7 +8,7 @@ from csbsr.measure.intervals import Light, Width, WidthSet
 from csbsr.measure.light import light_widths, with_light
 from csbsr.measure.overlay import draw_widths
 from csbsr.measure.photometric import photometric_width
-from csbsr.measure.reading import read_segmentation, reduced, reduction
+from csbsr.measure.reading import above, read_segmentation, reduced, reduction
 from csbsr.measure.reported import Reported, reported
 from csbsr.measure.results import Crack, Measurement, width_uncertainty
 from csbsr.measure.severity import Severity, WidthGuide
@@ -28,6 +28,7 @@ __all__ = [
     "Width",
     "WidthGuide",
     "WidthSet",
+    "above",
     "crack_rows",
     "draw_widths",
     "ground_sampling",

@@ -27,6 +27,7 @@ def measure_cracks(
     min_pixels: float = 1,
     spur: float = 2.0,
     hole: int = 16,
+    valid: np.ndarray | None = None,
 ) -> Measurement:
     """Measure every crack of one image.
 
@@ -46,6 +47,8 @@ def measure_cracks(
         min_pixels: cracks of fewer pixels are left out.
         spur: pixels by which a side branch must clear the crack to count, see `skeleton_branches`.
         hole: holes of up to this many pixels inside a crack are noise and closed.
+        valid: (H, W) bool, what of the image counts; None for all.  Elsewhere there is no crack and no area, and a
+            crack that ends there reaches the border.
 
     Raises:
         ValueError: an argument out of its range, a wrong shape or type, values outside [0, 1].
@@ -63,7 +66,15 @@ def measure_cracks(
     for name, value in (("min_pixels", min_pixels), ("spur", spur), ("hole", hole)):
         if not value >= 0:
             raise ValueError(f"{name}: expected 0 or more, got {value!r}")
+    size, outside = segmentation.size, None
+    if valid is not None:
+        if valid.shape != segmentation.shape or valid.dtype != bool:
+            raise ValueError(f"valid: expected bool {segmentation.shape}, got {valid.dtype} {valid.shape}")
+        segmentation = np.where(valid, segmentation, segmentation.dtype.type(0))
+        size, outside = max(1, int(np.count_nonzero(valid))), _grown(~valid)
     mask = _without_holes(segmentation if segmentation.dtype == bool else segmentation >= threshold, hole)
+    if valid is not None:
+        mask &= valid
     _, labels, boxes, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8), connectivity=8, ltype=cv2.CV_32S)
     skeletons = _skeletons(mask, labels, len(boxes))
     cover = coverage(segmentation, mask, threshold)
@@ -91,11 +102,15 @@ def measure_cracks(
                 width_mean=widths[0],
                 width_max=widths[1],
                 width_percentile=widths[2],
-                density=area / mask.size,
+                density=area / size,
                 orientation=axial_mean(lines),
                 box=(x, y, x + width, y + height),
                 branches=len(lines),
-                touches_border=x == 0 or y == 0 or x + width == mask.shape[1] or y + height == mask.shape[0],
+                touches_border=x == 0
+                or y == 0
+                or x + width == mask.shape[1]
+                or y + height == mask.shape[0]
+                or (outside is not None and bool((outside[part] & own).any())),
                 centrelines=tuple(replace(line, points=line.points + origin) for line in lines),
                 edge=_edge(segmentation[part], labels[part], label, threshold) / max(length, 1.0),
             )
@@ -113,6 +128,11 @@ def _edge(segmentation: np.ndarray, labels: np.ndarray, label: int, threshold: f
     near &= (labels == label) | (labels == 0)
     values = segmentation[near]
     return float(np.count_nonzero(np.abs(values - threshold) < _MOVE)) / 2
+
+
+def _grown(mask: np.ndarray) -> np.ndarray:
+    """A mask (H, W) bool with its neighbours."""
+    return np.asarray(cv2.dilate(mask.view(np.uint8), np.ones((3, 3), np.uint8)) > 0)
 
 
 def _checked(segmentation: np.ndarray) -> np.ndarray:

@@ -67,6 +67,19 @@ def read_segmentation(
     return reduced(found, factor), factor
 
 
+def above(path: str | Path, threshold: float) -> np.ndarray:
+    """The mask (H, W) bool that csbsr-predict made of a probability of 16 bits: its levels above ``threshold``.
+
+    Raises:
+        DataError: the file holds no 16-bit grey values.
+    """
+    with any_size():
+        levels = _sixteen_bit(path)
+    if levels is None:
+        raise DataError.about(path, "no probability of 16 bits", "one that csbsr-predict wrote", "Restore it.")
+    return np.asarray(levels > threshold * _LARGEST)
+
+
 def reduction(shape: tuple[int, int], most_pixels: float) -> int:
     """The smallest whole factor by which both sides of ``shape`` are divided so that at most ``most_pixels`` are left.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 from torch import Tensor
 from torch.nn import functional as F
@@ -51,18 +52,25 @@ def difference(lr: Tensor, sr: Tensor, kernel: Tensor | None, scale: int, antial
     return (again - lr).square().mean(1).sqrt().cpu().numpy()
 
 
-def summarised(differences: np.ndarray, cracks: np.ndarray, border: int = 4) -> Consistency:
+def summarised(
+    differences: np.ndarray, cracks: np.ndarray, border: int = 4, valid: np.ndarray | None = None
+) -> Consistency:
     """Numbers of a photograph from its map.
 
     Args:
         differences: (h, w).
         cracks: (h, w) bool, pixels with a crack in them.
+        valid: (h, w) bool, where there is a photograph; None for everywhere.
         border: pixels left out at the photograph's border, where the kernel reaches beyond it; nothing is left out of
             one too small.
     """
     inner = np.zeros(differences.shape, bool)
     inner[border:-border, border:-border] = True
     inner = inner if inner.any() else ~inner
+    if valid is not None:
+        around = cv2.erode(valid.astype(np.uint8), np.ones((2 * border + 1, 2 * border + 1), np.uint8)) > 0
+        inner = next(part for part in (inner & around, inner & valid, valid) if part.any())
+        differences = np.where(valid, differences, np.float32(0))
     return Consistency(
         differences, _rms(differences[inner]), _rms(differences[cracks & inner]) if (cracks & inner).any() else None
     )

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from csbsr.data.reading import filled
 from csbsr.predict.consistency import Consistency, difference, summarised
 from csbsr.predict.rows import RowStore, Shrinker, Statistics, as_float
 from csbsr.predict.system import FLIPS, System, flipped, flipped_kernel
@@ -48,6 +49,7 @@ class Outcome(NamedTuple):
     consistency: Consistency | None  #: None without super-resolution
     crack_share: float  #: of the pixels
     tile: int = 0  #: side of what a tile contributed
+    scale: int = 0  #: of the result to the photograph
 
 
 class Layout(NamedTuple):
@@ -106,6 +108,8 @@ class Run:
         estimates: of the blur kernel, as `System.kernel_estimates` returns them: used in all tiles.
         folder: for temporary files; see `RowStore`.
         tick: called with the share of the work just done.
+        valid: (h, w) bool, where there is a photograph; None for everywhere.  Elsewhere the probability is 0 and the
+            result black, and it enters neither the statistics nor the consistency.
     """
 
     def __init__(
@@ -117,7 +121,9 @@ class Run:
         estimates: Sequence[Tensor] = (),
         folder: Path | None = None,
         tick: Callable[[float], None] = lambda share: None,
+        valid: np.ndarray | None = None,
     ) -> None:
+        self.valid = valid
         self.system, self.photograph, self.layout, self.options = system, photograph, layout, options
         self.flips, self.folder, self._tick = FLIPS[options.flips], folder, tick
         self.channels = 3 if system.serial else 4  # of each flip's result in the first pass
@@ -136,16 +142,21 @@ class Run:
             statistics, differences = self._first_pass(sink, store)
             cracks = Shrinker(h * s, w * s, s, largest=True)
             found = 0
+            row = 0
             for probabilities in self._second_pass(store, statistics):
                 _require_finite(probabilities)
+                if (counts := self._counts(row, probabilities.shape[1])) is not None:
+                    probabilities = probabilities * counts
+                row += probabilities.shape[1]
                 levels = np.rint(probabilities.mean(0).clip(0, 1) * np.float32(LEVELS)).astype(np.uint16)
                 mask = levels > self.options.threshold * LEVELS
                 sink.segmentation(levels, mask, probabilities.var(0) if len(probabilities) > 1 else None)
                 cracks.add(mask)
                 found += int(np.count_nonzero(mask))
-        consistency = None if differences is None else summarised(differences, cracks.result())
+        consistency = None if differences is None else summarised(differences, cracks.result(), valid=self.valid)
+        pixels = h * w if self.valid is None else int(np.count_nonzero(self.valid))
         tiles = (len(self.layout.rows), len(self.layout.columns))
-        return Outcome((h * s, w * s), tiles, self._kernel_array(), consistency, found / (h * w * s * s))
+        return Outcome((h * s, w * s), tiles, self._kernel_array(), consistency, found / (pixels * s * s), scale=s)
 
     def _first_pass(self, sink: Sink, store: RowStore) -> tuple[list[tuple[np.ndarray, np.ndarray]], np.ndarray | None]:
         """Fill ``store``; the statistics of each flip, and the differences between photograph and result."""
@@ -154,6 +165,7 @@ class Run:
         residual = Blender(layout.rows, layout.columns, 1, 1) if system.comparable else None
         residual_rows = []
         statistics = [Statistics(3) for _ in self.flips]
+        row = 0
         for i in range(len(layout.rows)):
             for j in range(len(layout.columns)):
                 top, left = layout.window(i, j, layout.margin_sr)
@@ -176,9 +188,12 @@ class Run:
                 _require_finite(rows)
                 store.append(rows)
                 versions = rows.reshape(len(self.flips), self.channels, *rows.shape[1:])[:, :3]
+                counts = self._counts(row, rows.shape[1])
+                row += rows.shape[1]
                 for version, numbers in zip(versions, statistics, strict=True):
-                    numbers.add(version)
-                sink.sr(versions.mean(0) if len(versions) > 1 else versions[0])
+                    numbers.add(version if counts is None else version[:, counts][:, None])
+                image = versions.mean(0) if len(versions) > 1 else versions[0]
+                sink.sr(image if counts is None else image * counts)
             if residual is not None:
                 residual_rows += [rows[0].copy() for rows in residual.finished(i)]
         return [numbers.result() for numbers in statistics], np.concatenate(residual_rows) if residual_rows else None
@@ -210,9 +225,10 @@ class Run:
     def _mean_estimates(self) -> list[Tensor]:
         """Means of what estimates the kernel, over tiles spread over the photograph."""
         rows, columns = len(self.layout.rows), len(self.layout.columns)
-        chosen = {round(k) for k in np.linspace(0, rows * columns - 1, min(_SAMPLES, rows * columns))}
+        tiles = [k for k in range(rows * columns) if self._holds_photograph(k // columns, k % columns)]
+        chosen = {round(k) for k in np.linspace(0, len(tiles) - 1, min(_SAMPLES, len(tiles)))}
         found = []
-        for k in sorted(chosen):
+        for k in (tiles[place] for place in sorted(chosen)):
             window = self._photograph_window(*self.layout.window(k // columns, k % columns, self.layout.margin_sr))
             found.append(self.system.kernel_estimates(self.system.tensor(window)))
         return [torch.stack(same).mean(0) for same in zip(*found, strict=True)]
@@ -227,8 +243,23 @@ class Run:
 
     def _photograph_window(self, top: Window, left: Window) -> np.ndarray:
         """(3, h, w) float32 in [0, 1]."""
-        part = self.photograph[top.slice, left.slice].transpose(2, 0, 1)
+        part = self.photograph[top.slice, left.slice]
+        if self.valid is not None:
+            part = filled(part, self.valid[top.slice, left.slice])
+        part = part.transpose(2, 0, 1)
         return part / np.float32(255) if part.dtype == np.uint8 else part.astype(np.float32)
+
+    def _counts(self, row: int, number: int) -> np.ndarray | None:
+        """(n, W) bool, where rows of the result show the photograph; None for everywhere."""
+        if self.valid is None:
+            return None
+        s = self.system.scale
+        part = self.valid[row // s : -(-(row + number) // s)].repeat(s, 0).repeat(s, 1)
+        return part[row % s : row % s + number]
+
+    def _holds_photograph(self, i: int, j: int) -> bool:
+        top, left = self.layout.window(i, j, self.layout.margin_sr)
+        return self.valid is None or bool(self.valid[top.slice, left.slice].any())
 
 
 def _require_finite(rows: np.ndarray) -> None:

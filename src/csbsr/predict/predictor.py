@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from csbsr.build import TRUSTED
-from csbsr.data.reading import read_image
+from csbsr.data.reading import read_photograph
 from csbsr.joint import JointSystem
 from csbsr.predict.consistency import Consistency
 from csbsr.predict.memory import available_memory, out_of_memory
@@ -131,19 +131,19 @@ class Predictor:
         """Results of one photograph, in memory: about 20 bytes for each pixel of the result.
 
         Args:
-            photograph: a file in any format that `csbsr.data.reading.read_image` reads, or an RGB array (h, w, 3) or a
-                grey one (h, w): uint8, uint16, or floating point in [0, 1].
+            photograph: a file that `csbsr.data.reading.read_photograph` reads, or an RGB array (h, w, 3) or a grey one
+                (h, w): uint8, uint16, or floating point in [0, 1].
 
         Raises:
             DataError: the file cannot be read.
             ValueError: an array of another kind, or too little memory.
         """
         if isinstance(photograph, (str, Path)):
-            image = read_image(photograph)
+            image, valid, _ = read_photograph(photograph)
         else:
-            image = checked(photograph)
+            image, valid = checked(photograph), None
         sink = Arrays(self.options.flips > 1)
-        outcome = self.run(image, sink)
+        outcome = self.run(image, sink, valid=valid)
         return Prediction(
             sink.image, sink.probability, sink.cracks, sink.variance, outcome.kernels, outcome.consistency,
             self.threshold, self.scale,
@@ -156,6 +156,7 @@ class Predictor:
         folder: Path | None = None,
         tick: Callable[[float], None] = lambda share: None,
         kernel: np.ndarray | None = None,
+        valid: np.ndarray | None = None,
     ) -> Outcome:
         """Hand the results of a photograph to ``sink`` row by row, in memory that does not depend on its height.
 
@@ -167,6 +168,7 @@ class Predictor:
             folder: for a temporary file with the super-resolved image, 6 bytes a pixel; None for the system's folder.
             tick: called with the share of the work just done; negative when it starts over.
             kernel: (k, k), summing to 1: for the segmentor, where `bicubic` left nothing that estimates it.
+            valid: (h, w) bool, where there is a photograph; None for everywhere.  Elsewhere the probability is 0.
 
         Raises:
             ValueError: too little memory.
@@ -177,7 +179,7 @@ class Predictor:
         for _ in range(_HALVINGS + 1):
             progress = _Progress(tick)
             layout = self._layout((height, width), tile)
-            run = Run(self.system, photograph, layout, self._passes, estimates, folder, progress)
+            run = Run(self.system, photograph, layout, self._passes, estimates, folder, progress, valid)
             try:
                 return run(sink)._replace(tile=tile)
             except (RuntimeError, MemoryError) as error:

@@ -51,7 +51,12 @@ def decode(path: str | Path, grey: bool = False) -> Decoded:
     if (how := unreadable(path)) and not is_jpeg(data):  # a raw file may open as its preview
         raise DataError.about(path, "a photograph in a format that cannot be read", EXPECTED, f"It is {how}.")
     with any_size():
-        return _decoded(path, data, grey)
+        try:
+            return _decoded(path, data, grey)
+        except (DataError, MemoryError):
+            raise
+        except Exception as error:  # decoders raise all kinds of errors on what they cannot read
+            raise damaged(path, error or type(error).__name__) from error
 
 
 def _decoded(path: str | Path, data: bytes, grey: bool) -> Decoded:
