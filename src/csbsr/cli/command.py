@@ -23,6 +23,8 @@ from csbsr.words import printable_lines
 
 log = logging.getLogger(__name__)
 
+#: Rooms whose classes a description of data may name.
+DATA = ("csbsr.data", "csbsr.degradation")
 _OF_FILES = (FileNotFoundError, PermissionError, NotADirectoryError, IsADirectoryError)  # a person can mend these
 
 
