@@ -117,6 +117,10 @@ def _pixels(path: str | Path, data: bytes, page: tifffile.TiffPage) -> np.ndarra
         array = page.asarray()
     else:
         array = _by_libtiff(path, data, page)
+    if array.dtype == bool:
+        array = array.astype(np.uint8) * np.uint8(255)
+    if array.dtype.kind not in "uif":
+        raise unusual(path, f"a TIFF of {array.dtype} numbers", "whole or floating numbers")
     height, width, bands = int(page.imagelength), int(page.imagewidth), int(page.samplesperpixel)
     if int(page.planarconfig) == 2 and bands > 1:
         array = np.moveaxis(array.reshape(bands, height, width), 0, 2)
