@@ -23,7 +23,7 @@ _INDEPENDENT = 10.0  # pixels of the photograph along a crack, after which the s
 _FEWEST = 2  # independent stretches that tell their own scatter
 _CONTAINED = 0.7  # square pixels: the model's own blur holds the pixel and what resampling adds to a kernel
 _STEP = 1.2  # ratio of neighbouring blurs that are told apart
-_SHARED = 0.75  # of the interval of one profile is common to a whole crack: black level and blur
+_SHARED = 0.65  # of the interval of one profile is common to a whole crack: black level and blur
 _WINDOW = 3  # stretches in the moving mean of which maximum and percentile are taken
 
 

@@ -39,13 +39,13 @@ class Stretch(NamedTuple):
 
 
 def grey_levels(photograph: np.ndarray) -> np.ndarray:
-    """(h, w) float32 luminance from 0 to 255 of a photograph (h, w, 3) or (h, w), uint8 or floats in [0, 1]."""
+    """Luminance (h, w) from 0 to 255 of (h, w, 3) or (h, w): uint8 of uint8, float32 of floats in [0, 1]."""
     photograph = np.asarray(photograph)
     if photograph.ndim not in (2, 3) or (photograph.ndim == 3 and photograph.shape[2] != 3):
         raise ValueError(f"photograph: expected (h, w, 3) or (h, w), got {photograph.shape}")
     grey = photograph if photograph.ndim == 2 else cv2.cvtColor(np.ascontiguousarray(photograph), cv2.COLOR_RGB2GRAY)
     if grey.dtype == np.uint8:
-        return grey.astype(np.float32)
+        return grey
     if not np.issubdtype(grey.dtype, np.floating):
         raise ValueError(f"photograph: expected uint8 or floats in [0, 1], got {grey.dtype}")
     return grey.astype(np.float32) * np.float32(255)
@@ -79,7 +79,7 @@ def stretches(grey: np.ndarray, lines: Sequence[Centreline], scale: float) -> li
             [_across(grey, points, directions, middles + shift, middles, reach) for shift in _shifts(per, spacing)]
         )
         inside = np.isfinite(values[:, :, reach // 2 : -(reach // 2)]).all(axis=(0, 2))
-        values = _filled(np.nanmean(values[:, inside], axis=0))
+        values = _filled(_mean(values[:, inside]))
         middles = middles[inside]
         if len(middles):
             across = np.arctan2(directions[middles, 0], -directions[middles, 1])  # the normal (-ty, tx)
@@ -118,6 +118,13 @@ def _across(
     height, width = grey.shape
     inside = (places >= 0).all(axis=2) & (places[..., 0] <= width - 1) & (places[..., 1] <= height - 1)
     return np.where(inside, sample(grey, places), np.nan)
+
+
+def _mean(values: np.ndarray) -> np.ndarray:
+    """(n, k) over the first axis of (m, n, k), of what is inside of the photograph; NaN where nothing is."""
+    known = np.isfinite(values)
+    count = known.sum(axis=0)
+    return np.where(count > 0, np.where(known, values, 0).sum(axis=0) / np.maximum(count, 1), np.nan)
 
 
 def _filled(values: np.ndarray) -> np.ndarray:

@@ -80,13 +80,13 @@ class Crack:
 
         They are of what is found again on drawn cracks and of the threshold; where a photograph was asked too, also of
         half of its pixels, by which a segmentor may place the edges.  Below two pixels of the photograph a segmentor
-        marks any crack about as wide, so the interval then begins at 0.
+        marks any crack about as wide, so the interval then goes from 0 to them at least.
         """
         half_pixel = 0.0 if self.light is None else 0.5 * self.scale
         guess = 0.0 if self.light is None else 2 * self.scale
         slack = math.hypot(self.edge, half_pixel)
         widths = (self.width_mean, self.width_max, self.width_percentile)
-        return WidthSet(*(_within(width, slack, self.width_mean < guess) for width in widths))
+        return WidthSet(*(_within(width, slack, guess if self.width_mean < guess else None) for width in widths))
 
     @property
     def length_interval(self) -> Width:
@@ -191,9 +191,11 @@ def width_uncertainty(width: float) -> float:
     return 0.5 if width < LIMIT_OF_MEASUREMENT else 0.3
 
 
-def _within(width: float, slack: float, guessed: bool) -> Width:
+def _within(width: float, slack: float, guess: float | None) -> Width:
     half = math.hypot(width_uncertainty(width), slack)
-    return Width(width, 0.0 if guessed else max(width - half, 0.0), width + half)
+    if guess is not None:
+        return Width(width, 0.0, max(width + half, guess))
+    return Width(width, max(width - half, 0.0), width + half)
 
 
 def width_samples(lines: Sequence[Centreline]) -> tuple[np.ndarray, np.ndarray]:
