@@ -16,8 +16,10 @@ from csbsr.measure import ground_sampling
     ("typed", "understood"),
     [
         ("threshold=0,5", "threshold=0.5"), ("loss.beta=,3", "loss.beta=0.3"), ("percentile=99,95", "percentile=99.95"),
-        ("optimizer.lr=-0,001", "optimizer.lr=-0.001"), ("threshold=0.5", "threshold=0.5"), ("steps=1000", "steps=1000"),
-        ("data.mask_name=a,5", "data.mask_name=a,5"), ("save=1,2", "save=1,2"), ("data.size=[1,2]", "data.size=[1,2]"),
+        ("optimizer.lr=-0,001", "optimizer.lr=-0.001"), ("threshold=0.5", "threshold=0.5"),
+        ("steps=1000", "steps=1000"),
+        ("data.mask_name=a,5", "data.mask_name=a,5"), ("save=1,2", "save=1,2"),
+        ("data.size=[1,2]", "data.size=[1,2]"),
     ],
 )  # fmt: skip
 def test_a_decimal_comma_is_understood(typed, understood):
