@@ -28,6 +28,7 @@ from csbsr.plain import kind_of
 from csbsr.report.files import write_evaluation
 from csbsr.report.page import PICTURES, number
 from csbsr.report.pictures import ImagePictures
+from csbsr.report.robustness import by_settings
 from csbsr.report.runcard import run_card
 from csbsr.training.callbacks import Progress, row_of
 from csbsr.training.loggers import log_final
@@ -92,7 +93,9 @@ def evaluate(config: DictConfig) -> None:
                 definitions | comparison.DEFINITIONS,
             )
             rows = comparison.rows_with(rows, widths.found)
-        write_evaluation(folder, values, definitions, rows, metrics.curves(), card)
+        threshold = trained.get("recommended_threshold")
+        robust = by_settings(plain(config.get("robustness")), network, data.test, config.seed, threshold)
+        write_evaluation(folder, values, definitions, rows, metrics.curves(), card, robust)
         table = [[key, number(key, value), definitions[key]] for key, value in values.items()]
         show(table)
         log_final(loggers, "test", table, images.first)

@@ -9,6 +9,7 @@ from csbsr.degradation.kernels import anisotropic_gaussian_kernel, delta_kernel
 from csbsr.degradation.ranges import DefocusRanges, LensRanges, MotionRanges, SensorRanges
 from csbsr.degradation.sampling import GaussianBlurSampler
 from csbsr.degradation.sensor import eight_bit, sensor_noise
+from csbsr.degradation.shape import blur_of_shape, kernel_of_shape, shape_of_blur, shape_of_kernel
 
 __all__ = [
     "NUMBERS",
@@ -23,6 +24,7 @@ __all__ = [
     "anisotropic_gaussian_kernel",
     "at_least_float32",
     "blur",
+    "blur_of_shape",
     "camera_kernel",
     "degrade",
     "degrade_varying",
@@ -31,8 +33,11 @@ __all__ = [
     "downscale",
     "eight_bit",
     "jpeg",
+    "kernel_of_shape",
     "motion_kernel",
     "one_after_another",
     "polygon_kernel",
     "sensor_noise",
+    "shape_of_blur",
+    "shape_of_kernel",
 ]

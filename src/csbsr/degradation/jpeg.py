@@ -7,6 +7,7 @@ quantisation; the entropy coding loses nothing and is left out.  No file is writ
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
@@ -61,12 +62,18 @@ def jpeg(image: Tensor, quality: Tensor) -> Tensor:
 
 
 def _mixed(planes: Tensor, matrix: tuple[tuple[float, ...], ...]) -> Tensor:
-    return torch.einsum("ij,bjhw->bihw", planes.new_tensor(matrix), planes)
+    return torch.einsum("ij,bjhw->bihw", _constant(matrix, planes.device, planes.dtype), planes)
 
 
 def _coded(plane: Tensor, factor: Tensor, table: tuple[int, ...]) -> Tensor:
     """A plane (B, H, W), sides multiples of 8, after cosine transform, quantisation and back."""
-    steps = (plane.new_tensor(table) * factor[:, None]).add(0.5).floor().clamp(1, 255).reshape(-1, 1, 1, 8, 8)
+    steps = (
+        (_constant(table, plane.device, plane.dtype) * factor[:, None])
+        .add(0.5)
+        .floor()
+        .clamp(1, 255)
+        .reshape(-1, 1, 1, 8, 8)
+    )
     frequency = torch.arange(8, device=plane.device, dtype=plane.dtype)
     basis = (math.pi / 16 * frequency[:, None] * (2 * frequency[None] + 1)).cos() / 2
     basis = basis * torch.where(frequency > 0, 1.0, 0.5**0.5).to(plane)[:, None]
@@ -78,3 +85,11 @@ def _coded(plane: Tensor, factor: Tensor, table: tuple[int, ...]) -> Tensor:
 
 def _rounded(value: Tensor) -> Tensor:
     return value + (value.round() - value).detach()
+
+
+@lru_cache(maxsize=16)
+def _constant(
+    values: tuple[float, ...] | tuple[tuple[float, ...], ...], device: torch.device, dtype: torch.dtype
+) -> Tensor:
+    """``values`` on the device, copied there once: a copy would wait for an accelerator each time."""
+    return torch.tensor(values, device=device, dtype=dtype)

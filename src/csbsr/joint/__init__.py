@@ -2,7 +2,8 @@
 
 from csbsr.build import build
 from csbsr.joint.dsrl import DSRL
+from csbsr.joint.lite import LiteNetwork
 from csbsr.joint.network import JointNetwork
 from csbsr.joint.system import JointSystem, describe
 
-__all__ = ["DSRL", "JointNetwork", "JointSystem", "build", "describe"]
+__all__ = ["DSRL", "JointNetwork", "JointSystem", "LiteNetwork", "build", "describe"]

@@ -21,10 +21,18 @@ from csbsr.loss.functional_maps import (
     fail_oriented_weight,
     normalized_signed_distance,
 )
-from csbsr.loss.functional_sr import SuperResolutionTerms, feature_affinity, pseudo_lr, super_resolution_loss
+from csbsr.loss.functional_sr import (
+    SuperResolutionTerms,
+    feature_affinity,
+    kernel_shape_error,
+    pseudo_lr,
+    super_resolution_loss,
+)
+from csbsr.loss.functional_thin import batch_dice, soft_cl_dice
 
 __all__ = [
     "SuperResolutionTerms",
+    "batch_dice",
     "bce_dice",
     "boundary",
     "boundary_combo",
@@ -36,8 +44,10 @@ __all__ = [
     "feature_affinity",
     "generalized_boundary_combo",
     "generalized_dice",
+    "kernel_shape_error",
     "normalized_signed_distance",
     "pseudo_lr",
+    "soft_cl_dice",
     "super_resolution_loss",
     "weighted_bce",
     "weighted_mean",

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from csbsr.degradation import at_least_float32, degrade
+from csbsr.degradation import at_least_float32, degrade, shape_of_kernel
 
 #: A predicted kernel whose sum is nearer to zero than this is divided by this instead.
 SMALLEST_KERNEL_SUM = 1e-6
@@ -20,7 +20,8 @@ class SuperResolutionTerms(NamedTuple):
 
     total: Tensor
     l1: Tensor  #: pixel error of the super-resolved image
-    pseudo_lr: Tensor | None  #: pixel error of that image, degraded with the predicted kernel; None without a kernel
+    pseudo_lr: Tensor | None  #: pixel error of that image, degraded with the predicted kernel; None without
+    #: a kernel or weight
     kernel: Tensor | None  #: squared error of the predicted kernel; None without a kernel
 
 
@@ -81,6 +82,9 @@ def super_resolution_loss(
             f"got {None if true_kernel is None else tuple(true_kernel.shape)}; degradation.size must be the network's"
         )
     kernel = _normalized(at_least_float32(kernel))
+    kernel_error = (kernel - true_kernel).square().mean((1, 2, 3))
+    if not weights[1]:  # the pseudo-LR costs as much as a layer of a small network
+        return SuperResolutionTerms(weights[0] * l1 + weights[2] * kernel_error, l1, None, kernel_error)
     degraded = degrade(sr, kernel, _scale(hr, lr), padding, antialias)
     lr_maps = [
         F.interpolate(at_least_float32(weight), lr.shape[-2:], mode="bilinear", align_corners=False)
@@ -88,7 +92,6 @@ def super_resolution_loss(
     ]
     counting = None if valid is None else _seen(valid, kernel.shape[-1], hr.shape[-1] // lr.shape[-1])
     lr_error = _weighted_l1(degraded, lr, lr_maps, counting)
-    kernel_error = (kernel - true_kernel).square().mean((1, 2, 3))
     total = weights[0] * l1 + weights[1] * lr_error + weights[2] * kernel_error
     return SuperResolutionTerms(total, l1, lr_error, kernel_error)
 
@@ -96,6 +99,21 @@ def super_resolution_loss(
 def pseudo_lr(sr: Tensor, kernel: Tensor, scale: int, padding: str = "zeros", antialias: bool = False) -> Tensor:
     """``sr`` (B, 3, H, W) degraded with its own ``kernel`` (B, 1, k, k), divided by its sum: (B, 3, H/s, W/s)."""
     return degrade(sr, _normalized(at_least_float32(kernel)), scale, padding, antialias)
+
+
+def kernel_shape_error(kernel: Tensor, true_kernel: Tensor) -> Tensor:
+    """Mean absolute error (pixels) of the three numbers of a blur kernel's shape.
+
+    The squared error of the entries is nearly the same for two wide kernels however they differ; this is not.
+
+    Args:
+        kernel: (B, 1, k, k) as predicted, entries >= 0.
+        true_kernel: (B, 1, k, k).
+
+    Returns:
+        (B,); see `csbsr.degradation.shape`.
+    """
+    return (shape_of_kernel(kernel) - shape_of_kernel(true_kernel)).abs().mean(1)
 
 
 def feature_affinity(

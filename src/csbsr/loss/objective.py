@@ -19,18 +19,29 @@ class SuperResolutionLoss(nn.Module):
         weights: of the L1, pseudo-LR and kernel terms; the authors' release trains with 0.4, 0.4, 0.
         padding: of the pseudo-LR's blur; give the degradation's.
         antialias: of the pseudo-LR's down-scaling; give the degradation's.
+        shape: weight of the error of the kernel's shape, `csbsr.loss.functional.kernel_shape_error`.
+
+    Raises:
+        ValueError: a negative weight.
     """
 
     def __init__(
-        self, weights: Sequence[float] = (0.4, 0.4, 0.2), padding: str = "zeros", antialias: bool = False
+        self,
+        weights: Sequence[float] = (0.4, 0.4, 0.2),
+        padding: str = "zeros",
+        antialias: bool = False,
+        shape: float = 0.0,
     ) -> None:
         super().__init__()
+        if shape < 0:
+            raise ValueError(f"shape: expected a weight >= 0, got {shape}")
+        self.shape = shape
         self.weights = tuple(weights)
         self.padding = padding
         self.antialias = antialias
 
     def forward(self, output: JointOutput, batch: Batch, weight_maps: Sequence[Tensor] = ()) -> LossTerms:
-        """L_SR of ``output`` against ``batch`` (hr, lr, kernel); terms ``l1``, ``pseudo_lr``, ``kernel``."""
+        """L_SR of ``output`` against ``batch`` (hr, lr, kernel); terms ``l1``, ``pseudo_lr``, ``kernel``, ``shape``."""
         loss = functional.super_resolution_loss(
             output.sr,
             batch["hr"],
@@ -44,7 +55,11 @@ class SuperResolutionLoss(nn.Module):
             batch.get("valid"),
         )
         terms = {"l1": loss.l1, "pseudo_lr": loss.pseudo_lr, "kernel": loss.kernel}
-        return LossTerms(loss.total, {name: term.detach() for name, term in terms.items() if term is not None})
+        total = loss.total
+        if self.shape and output.kernel is not None:
+            terms["shape"] = functional.kernel_shape_error(output.kernel, batch["kernel"])
+            total = total + self.shape * terms["shape"]
+        return LossTerms(total, {name: term.detach() for name, term in terms.items() if term is not None})
 
 
 class JointLoss(nn.Module):

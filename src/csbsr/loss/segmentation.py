@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from csbsr.loss import functional
 
-REGION_TERMS = ("weighted_bce", "dice", "generalized_dice")
+REGION_TERMS = ("weighted_bce", "dice", "generalized_dice", "batch_dice", "soft_cl_dice")
 
 
 class LossTerms(NamedTuple):
@@ -26,7 +26,8 @@ class SegmentationLoss(nn.Module):
     the published boundary combo loss, and without it BCE + Dice.
 
     Args:
-        region: term to weight; terms are ``weighted_bce``, ``dice``, ``generalized_dice``.
+        region: term to weight; terms are ``weighted_bce``, ``dice``, ``generalized_dice``, ``batch_dice``,
+            ``soft_cl_dice``.
         boundary: add the boundary term; without it α is not read.
         pos_weight: (crack, background) of ``weighted_bce``.
 
