@@ -21,6 +21,8 @@ from csbsr.files import disk_trouble
 
 log = logging.getLogger(__name__)
 
+#: Rooms whose classes a description of data may name.
+DATA = ("csbsr.data", "csbsr.degradation")
 _OF_FILES = (FileNotFoundError, PermissionError, NotADirectoryError, IsADirectoryError)  # a person can mend these
 
 

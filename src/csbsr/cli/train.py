@@ -20,14 +20,17 @@ from pytorch_lightning.utilities import rank_zero_only
 from csbsr.build import TRUSTED, build
 from csbsr.cli import build as make
 from csbsr.cli.command import plain, reports_errors, run_folder
-from csbsr.cli.config import literal_paths, merged, quoted, run, show_version, value_of, without
+from csbsr.cli.config import literal_paths, merged, quoted, run, said_now, show_version, value_of, without
 from csbsr.cli.folders import claimed, claims
 from csbsr.cli.replay import check_stored
 from csbsr.cli.sweep import forwarding, holds_run, left_behind
+from csbsr.data.datamodule import CrackDataModule
 from csbsr.errors import NonFiniteLoss
 from csbsr.files import remove_partial, write_text
 from csbsr.joint import JointSystem, describe
+from csbsr.metrics.collection import CrackMetrics
 from csbsr.metrics.definitions import definitions
+from csbsr.metrics.representable import ENOUGH, beyond_reach
 from csbsr.report.page import number
 from csbsr.training import slurm
 from csbsr.training.loggers import ContinuedCSVLogger, log_final
@@ -70,7 +73,8 @@ def continued(arguments: list[str]) -> list[str]:
             f"ckpt: {printable(path)} was not written by csbsr-train; to start from its weights use "
             f"init={printable(path)}"
         )
-    given, stored = without(arguments, "ckpt"), without(described["overrides"], *PLACE)
+    given, stored = (said_now(words) for words in (arguments, described["overrides"]))
+    given, stored = without(given, "ckpt"), without(stored, *PLACE)
     replayed = merged(stored, given)[: -len(given) or None]
     check_goes_on(checkpoint, f"ckpt: {printable(path)}")
     check_stored(replayed, given, path)
@@ -134,12 +138,13 @@ def fitted(config: DictConfig, folder: Path, stops: Stops) -> float | None:
     phases.check(network, from_scratch=not (config.init or config.ckpt))
     introduce(config, network, data, folder)
     if config.channels_last:
-        network.to(memory_format=torch.channels_last)
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if config.compile:
         make.compile_parts(network)
+    metrics: CrackMetrics = build(plain(config.metrics))
     module = CrackModule(
         network,
-        metrics=build(plain(config.metrics)),
+        metrics=metrics,
         loss=build(plain(config.loss)),
         phases=phases,
         optimizer=hydra.utils.instantiate(config.optimizer),
@@ -168,7 +173,7 @@ def fitted(config: DictConfig, folder: Path, stops: Stops) -> float | None:
         raise
     values = {key: float(value) for key, value in trainer.callback_metrics.items() if key.startswith("val/")}
     if trainer.is_global_zero:
-        meanings = module.metrics.definitions() if values else {}
+        meanings = metrics.definitions() if values else {}
         named = ((key.removeprefix("val/"), value) for key, value in values.items())
         log_final(loggers, "val", [[key, number(key, value), meanings.get(key, "")] for key, value in named])
     rank_zero_only(log.info)("done: %s", folder / "checkpoints")
@@ -265,7 +270,7 @@ def check_fit(
         )
 
 
-def introduce(config: DictConfig, network: JointSystem, data: object, folder: Path) -> None:
+def introduce(config: DictConfig, network: JointSystem, data: CrackDataModule, folder: Path) -> None:
     """The first lines of a run: which system, recipe and data, and where it writes."""
     choices, beta = HydraConfig.get().runtime.choices, config.loss.get("beta")  # DSRL's loss has no beta
     log.info("system   %s", describe(network))
@@ -283,6 +288,13 @@ def introduce(config: DictConfig, network: JointSystem, data: object, folder: Pa
     if "root" in config.data:  # it may come from a checkpoint
         log.info("root     %s", printable(config.data.root))
     log.info("output   %s", folder)
+    beyond = beyond_reach(network, data.degradation)
+    if beyond:
+        log.info(
+            "note     %.0f %% of these blurs have kernels that this network cannot represent "
+            "(the nearest it can make is below %g dB)",
+            100 * beyond, ENOUGH,
+        )  # fmt: skip
     if config.width.sr == 1 and not torch.cuda.is_available() and choices.get("recipe") != "quick":
         log.info(
             "note     no GPU found: the full-size system takes seconds a step here; recipe=quick is made for a CPU"

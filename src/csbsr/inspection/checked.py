@@ -53,5 +53,5 @@ def check_entry(entry: Any) -> None:
 
 def _check_range(entry: Mapping[str, Any], key: str, about: str, least: float, most: float) -> None:
     value = entry.get(key)
-    if is_kind(value, float) and not least <= value <= most:
+    if value is not None and is_kind(value, float) and not least <= value <= most:
         raise ValueError(f"{about}: {key}: expected a number from {least:g} to {most:g}, got {value:g}")
