@@ -10,8 +10,9 @@ from torch import nn
 from csbsr.contracts import JointOutput
 from csbsr.degradation import anisotropic_gaussian_kernel
 from csbsr.degradation.factors import robustness_factors
+from csbsr.metrics.representable import nearest_kernel
 from csbsr.pages.bars import Bar, bar_chart
-from csbsr.report.robustness import by_settings, nearest_kernel, robustness
+from csbsr.report.robustness import by_settings, robustness
 from csbsr.report.robustness_table import COLUMNS, figure, section, table_rows, unsuited
 
 

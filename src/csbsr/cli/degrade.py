@@ -32,6 +32,7 @@ from csbsr.data.collate import stack
 from csbsr.data.crack_data import CrackData, degrade_batch, found
 from csbsr.data.degraded import DegradedPairs, written_mask
 from csbsr.data.reading import eight_bit
+from csbsr.degradation import NUMBERS
 from csbsr.report.runcard import versions
 
 log = logging.getLogger("csbsr")
@@ -143,7 +144,7 @@ def manifest(config: DictConfig, name: str, data: CrackData, images: list[dict[s
         "scale": config.scale,
         "name": name,
         "degradation": {"choice": choices["degradation"], **plain(config.degradation)},
-        "blur": "sigma_1 and sigma_2 in high-resolution pixels, theta in degrees",
+        "blur": f"{', '.join(NUMBERS)}: the first of them that an image has; high-resolution pixels, degrees",
         "source": {"data": choices["data"], "fingerprint": data.fingerprint()["test"]},
         "images": images,
     }

@@ -30,6 +30,7 @@ from csbsr.files import remove_partial, write_text
 from csbsr.joint import JointSystem, describe
 from csbsr.metrics.collection import CrackMetrics
 from csbsr.metrics.definitions import definitions
+from csbsr.metrics.representable import ENOUGH, beyond_reach
 from csbsr.report.page import number
 from csbsr.training import slurm
 from csbsr.training.loggers import ContinuedCSVLogger, log_final
@@ -287,6 +288,13 @@ def introduce(config: DictConfig, network: JointSystem, data: CrackDataModule, f
     if "root" in config.data:  # it may come from a checkpoint
         log.info("root     %s", printable(config.data.root))
     log.info("output   %s", folder)
+    beyond = beyond_reach(network, data.degradation)
+    if beyond:
+        log.info(
+            "note     %.0f %% of these blurs have kernels that this network cannot represent "
+            "(the nearest it can make is below %g dB)",
+            100 * beyond, ENOUGH,
+        )  # fmt: skip
     if config.width.sr == 1 and not torch.cuda.is_available() and choices.get("recipe") != "quick":
         log.info(
             "note     no GPU found: the full-size system takes seconds a step here; recipe=quick is made for a CPU"

@@ -96,6 +96,27 @@ class Measured:
     severity_uncertain: int | None = None
     exposure_exceeded: int | None = None
     severity_guide: str | None = None
+    severity_between: str | None = None
+    gsd_mm_uncertainty: float | None = None
+    width_flags: int | None = None
+    width_reported_mean_value_px: float | None = None
+    width_reported_mean_value_mm: float | None = None
+    width_reported_mean_low_px: float | None = None
+    width_reported_mean_low_mm: float | None = None
+    width_reported_mean_high_px: float | None = None
+    width_reported_mean_high_mm: float | None = None
+    width_reported_maximum_value_px: float | None = None
+    width_reported_maximum_value_mm: float | None = None
+    width_reported_maximum_low_px: float | None = None
+    width_reported_maximum_low_mm: float | None = None
+    width_reported_maximum_high_px: float | None = None
+    width_reported_maximum_high_mm: float | None = None
+    width_reported_percentile_value_px: float | None = None
+    width_reported_percentile_value_mm: float | None = None
+    width_reported_percentile_low_px: float | None = None
+    width_reported_percentile_low_mm: float | None = None
+    width_reported_percentile_high_px: float | None = None
+    width_reported_percentile_high_mm: float | None = None
 
 
 @dataclass(frozen=True)
@@ -127,7 +148,10 @@ class Source:
 #: Columns of what was measured.
 MEASURED = [field.name for field in dataclasses.fields(Measured)]
 _COMPARED = [
-    name for name in MEASURED if name not in ("height_px", "width_px", "mm_per_pixel", "percentile", "severity_guide")
+    name
+    for name in MEASURED
+    if name not in ("height_px", "width_px", "mm_per_pixel", "percentile", "severity_guide", "gsd_mm_uncertainty")
+    and not name.startswith(("width_reported_", "width_flags", "severity_between"))
 ]
 #: The same of the bicubic enlargement, without what is the same for both.
 MEASURED_BICUBIC = [f"{BICUBIC}{name}" for name in _COMPARED]
@@ -162,6 +186,7 @@ class Record:
         settings: what the results hang on.
         source: file of the photograph.
         digest: of the mask's pixels, to tell later whether a person corrected it.
+        kernels: the estimated blur of each tile, see `csbsr.measure.BlurMap.numbers`.
     """
 
     file: str
@@ -184,6 +209,7 @@ class Record:
     settings: dict[str, Any] | None = None
     source: Source | None = None
     digest: str | None = None
+    kernels: dict[str, Any] | None = None
 
     def row(self) -> dict[str, Any]:
         """All that is known in one level of plain values, without `_NESTED`."""
@@ -198,7 +224,7 @@ class Record:
 
     def to_json(self) -> dict[str, Any]:
         """The entry of ``summary.json``."""
-        nested = {"results": self.results, "settings": self.settings, "digest": self.digest}
+        nested = {name: getattr(self, name) for name in _NESTED if name != "source"}
         entry = {**self.row(), **{key: value for key, value in nested.items() if value is not None}}
         return entry if self.source is None else {**entry, "source": _without_nothing(self.source)}
 
@@ -232,7 +258,7 @@ _GROUPS: dict[str, type] = {
     "bicubic": Measured, "before": Measured, "handled": Handled,
 }  # fmt: skip
 _PREFIXES = {"bicubic": BICUBIC, "before": BEFORE}
-_NESTED = ("results", "settings", "source", "digest")
+_NESTED = ("results", "settings", "source", "digest", "kernels")
 
 
 def _spread(group: Any, prefix: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from csbsr.inspection.corrections import Correctable
 from csbsr.inspection.metadata import Metadata
 from csbsr.inspection.photographs import READABLE, Photograph, find
-from csbsr.inspection.record import DONE, FAILED, Agreement, Record
+from csbsr.inspection.record import DONE, FAILED, Agreement, Record, Source
 from csbsr.inspection.store import MEASURE, PICTURES, SUMMARY, PicturePlaces, read_summary
 from csbsr.measure import gsd_of
 from csbsr.words import first_names
@@ -45,6 +45,8 @@ class Mask:
         size: (H, W) of it, if noted.
         photograph: its file, if noted; it may be gone.
         missing: share of the photograph's pixels where its file holds none, if noted.
+        kernels: the estimated blur of the photograph, if noted; see `csbsr.measure.BlurMap.of_numbers`.
+        noted: of the photograph's file, when it was read; None if nothing was noted.
     """
 
     path: Path
@@ -64,6 +66,8 @@ class Mask:
     size: tuple[int, int] | None = None
     photograph: Path | None = None
     missing: float | None = None
+    kernels: Mapping[str, object] | None = None
+    noted: Source | None = None
 
     def listed_name(self, gsd: float | dict[str, float] | None) -> str:
         """The name by which a list of ground sampling distances has it; its own if none does."""
@@ -229,6 +233,8 @@ class Results:
             size=_size(record),
             photograph=None if record.source is None else Path(record.source.path),
             missing=None if record.handled is None else record.handled.missing_share,
+            kernels=record.kernels,
+            noted=record.source,
         )  # fmt: skip
 
     def _correctable(self, record: Record, stem: str) -> Correctable | None:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import nn
 
 from csbsr.contracts import Batch, JointOutput, Sample
 from csbsr.data import evaluation_generator
 from csbsr.degradation import degrade
 from csbsr.degradation.factors import Factor, robustness_factors
 from csbsr.metrics import CrackMetrics, functional
+from csbsr.metrics.representable import nearest_kernel
 from csbsr.report.robustness_table import COLUMNS
 
 log = logging.getLogger("csbsr")
@@ -111,15 +112,6 @@ def _degraded(samples: Sequence[Sample], factor: Factor, seed: int, device: torc
             "hr": hr, "mask": sample["mask"][None].to(device), "name": [sample["name"]],
             "lr": lr, "kernel": kernel, "blur": blur,
         }  # fmt: skip
-
-
-def nearest_kernel(network: nn.Module, kernel: Tensor) -> Tensor | None:
-    """The kernel nearest to ``kernel`` (B, 1, k, k) that a system can express, None if it does not say."""
-    for part in (network, getattr(network, "sr", None)):
-        says: Callable[[Tensor], Tensor] | None = getattr(part, "nearest_kernel", None)
-        if says is not None:
-            return says(kernel)
-    return None
 
 
 def _mean(values: Sequence[float]) -> float:
