@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from csbsr.files import write_text
+from csbsr.inspection.checked import check_entry
 from csbsr.inspection.record import HANDLED, MEASURED, MEASURED_BEFORE, MEASURED_BICUBIC, METADATA, Record
 from csbsr.pages.files import csv_text, json_text, read_csv, read_json
 
@@ -99,6 +100,8 @@ def read_summary(folder: Path) -> Summary | None:
         return None
     if not isinstance(found, dict) or not isinstance(found["photographs"], list):
         raise ValueError("expected a list of photographs")
+    for entry in found["photographs"]:
+        check_entry(entry)
     records = [Record.from_json(entry) for entry in found["photographs"]]
     return Summary(MEASURE if found.get("command") == MEASURE else PREDICT, records)
 
