@@ -55,7 +55,8 @@ def test_base_lists_every_option_with_its_default():
 def test_synthetic_defaults_are_those_of_python():
     own = OmegaConf.to_container(OmegaConf.load(CONF / "synthetic.yaml"))
     arguments = inspect.signature(synthetic_data).parameters
-    for name in ("train_images", "test_images", "data_seed"):
+    named = ("world", "surfaces", "surfaces_list", "photographed", "sound", "thinnest")
+    for name in ("train_images", "test_images", "data_seed", *named):
         assert own[name] == arguments[name].default
     assert tuple(own["size"]) == arguments["size"].default
 
