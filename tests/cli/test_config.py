@@ -15,7 +15,7 @@ STRANGE = [
 
 
 @pytest.mark.parametrize("name", STRANGE)
-@pytest.mark.parametrize("key", ["ckpt", "data.root", "output", "input"])
+@pytest.mark.parametrize("key", ["ckpt", "data.root", "data.surfaces", "output", "input"])
 def test_a_path_survives_hydra_s_grammar(name, key):
     (word,) = literal_paths([f"{key}=/photos/{name}"])
     parsed = OverridesParser.create().parse_override(word)
