@@ -210,7 +210,7 @@ class Job(Generic[AnyItem]):
         files.move()
         if earlier is None or not _same_origin(earlier, record):  # what was not asked for again no longer holds
             for kind in before.keys() - results.keys():
-                (self.store.folder / before[kind]).unlink(missing_ok=True)
+                self.store.remove(before[kind])
             record.results = results
         record.status = DONE
         self.store.put(record)
