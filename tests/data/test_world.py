@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from csbsr.data import DataError, SurfaceFolder, SyntheticPairs, WorldPairs, synthetic_data
-from csbsr.data.synthetic.crack import Path
+from csbsr.data.synthetic.crack import CrackPath
 from csbsr.data.world import cracks, distractors, ground, objects, openings
 from tests.data.helpers import Halving
 
@@ -67,7 +67,7 @@ def test_statistics_of_many_images():
 def test_a_wide_crack_covers_its_area_and_is_marked_where_half_covered():
     points = np.stack([np.linspace(-10, 140, 301), np.full(301, 64.0)], 1)
     for width in (1.0, 3.0, 20.0, 50.0):
-        covered = cracks.coverage(np.random.default_rng(1), [Path(points, np.full(301, width))], SIZE)
+        covered = cracks.coverage(np.random.default_rng(1), [CrackPath(points, np.full(301, width))], SIZE)
         area = covered[:, 20:108].sum() / 88
         assert area == pytest.approx(width, abs=0.3 + 0.2 * width * (width >= cracks.WIDE))
         assert covered.min() == 0
@@ -150,7 +150,7 @@ def test_an_opening_is_dark_inside_and_untouched_far_away():
         inside = []
         for seed in range(8):
             rng = np.random.default_rng(seed)
-            covered = cracks.coverage(rng, [Path(points, np.full(301, width))], SIZE)
+            covered = cracks.coverage(rng, [CrackPath(points, np.full(301, width))], SIZE)
             opened = openings.open_surface(rng, lit, cracks.Cracks(style, covered, covered, width), (0.0, 1.0))
             assert np.isfinite(opened).all()
             assert np.abs(opened[:, :8] - 0.6).max() < 0.05
