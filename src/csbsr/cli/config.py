@@ -13,6 +13,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
 import csbsr
+from csbsr.names import SHIPPED
 
 #: Values that are paths: taken literally, whatever characters they hold, and made absolute.
 PATH_KEYS = (
@@ -82,7 +83,7 @@ def with_point(argument: str) -> str:
 def _literal(argument: str, sweep: bool) -> str:
     key, equals, value = argument.partition("=")
     name = key.lstrip("+")
-    if not equals or value in ("", "null", "last") or value[0] in "'\"" or "${" in value:
+    if not equals or value in ("", "null", "last") or is_shipped(name, value) or value[0] in "'\"" or "${" in value:
         return argument
     if name in TEXT_KEYS:
         return f"{key}={quoted(value)}"
@@ -90,6 +91,11 @@ def _literal(argument: str, sweep: bool) -> str:
         return argument
     paths = value.split(",") if sweep and name in SWEPT_KEYS else [value]
     return f"{key}={','.join(quoted(Path(path).expanduser().absolute()) for path in paths)}"
+
+
+def is_shipped(name: str, value: str) -> bool:
+    """Whether ``value`` of the setting ``name`` means weights that come with the package, not a file of that name."""
+    return name in ("ckpt", "init") and value in SHIPPED and not Path(value).exists()
 
 
 def _is_number(text: str) -> bool:
