@@ -53,6 +53,22 @@ def test_cracks_are_measured_and_compared_with_those_of_the_masks(evaluated):
     assert "nine tenths of the found length" in page
 
 
+def test_robustness_is_a_table_of_the_report(tmp_path):
+    weights = checkpoint(tmp_path / "w.ckpt", threshold=0.4)
+    small = ["robustness=standard", "robustness.images=2", "robustness.motion=[9]", "robustness.jpeg=[30]"]
+    call(evaluate.main, f"ckpt={weights}", *COMMON, "panels=0", *small, f"output={tmp_path / 'out'}")
+    with (tmp_path / "out" / "robustness.csv").open(encoding="utf-8") as file:
+        rows = {row["factor"]: row for row in csv.DictReader(file)}
+    assert next(iter(rows)) == "clean"
+    assert {"motion, 9 px", "JPEG, quality 30", "noise, σ 0.03", "defocus, radius 4 px"} <= set(rows)
+    assert rows["clean"]["images"] == "2"
+    assert float(rows["motion, 9 px"]["psnr"]) < float(rows["clean"]["psnr"])
+    assert rows["clean"]["kernel_psnr"] == ""  # bicubic estimates none
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "<h2>Robustness</h2>" in page
+    assert "motion, 9 px" in page
+
+
 def test_the_run_card_says_how_to_repeat_it(evaluated):
     card = json.loads((evaluated / "run_card.json").read_text())
     words = shlex.split(card["command"])

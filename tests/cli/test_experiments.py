@@ -193,11 +193,14 @@ def test_trained_apart_means_apart(root, tmp_path):
     [
         (["sr=bicubic", "phases=paper"], r"'sr_without_kernel_predictors', but Bicubic \+ PSPNet .* phases=joint"),
         (["sr=dbpn", "phases=paper"], r"'kernel_predictors', but DBPN \+ PSPNet has no parameters .* phases=sr_first"),
-        (["paths=blur_skip", "phases=blur_skip"], r"parameters that nothing has trained \(sr\..*init=<checkpoint>"),
+        (
+            ["extra_paths=blur_skip", "phases=blur_skip"],
+            r"parameters that nothing has trained \(sr\..*init=<checkpoint>",
+        ),
         (["phases=blur_skip"], r"'blur_skip', but KBPN \+ PSPNet has no parameters"),
         (["experiment=dsrl", "phases=paper"], r"'sr_without_kernel_predictors', but DSRL has no parameters"),
         (["experiment=dsrl", "scale=2"], r"scale: DSRL works at scale 4, got 2"),
-        (["sr=dbpn", "paths=blur_skip"], r"needs a blur kernel, but DBPN estimates none"),
+        (["sr=dbpn", "extra_paths=blur_skip"], r"needs a blur kernel, but DBPN estimates none"),
         (["sr=none"], r"set scale=1"),
     ],
 )  # fmt: skip

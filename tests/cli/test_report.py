@@ -19,7 +19,7 @@ def test_three_runs_become_a_table_and_a_page(runs, tmp_path, caplog):
     caplog.set_level("INFO")
     report.main([*map(str, runs), "--out", str(tmp_path / "out"), "--images", "2"])
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
-        "table.md", "table.csv", "table.tex", "comparison.html",
+        "table.md", "table.csv", "table.tex", "statistics.md", "comparison.html",
     }  # fmt: skip
     with (tmp_path / "out" / "table.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))

@@ -7,6 +7,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from csbsr.data import CrackDataModule, FolderPairs, synthetic_data
+from csbsr.data.crack_data import DataOptions
 from csbsr.joint import build
 from tests.data.helpers import Halving, write_pairs
 
@@ -44,8 +45,8 @@ def test_builds(name, monkeypatch):
 def test_base_lists_every_option_with_its_default():
     """The command line shows what there is: no hidden option, and none that differs from Python's default."""
     base = OmegaConf.to_container(OmegaConf.load(CONF / "base.yaml"))
-    arguments = inspect.signature(CrackDataModule).parameters
-    assert base.keys() == arguments.keys() - {"train_source", "test_source"}
+    arguments = inspect.signature(DataOptions).parameters
+    assert base.keys() - {"degradation"} == set(arguments)
     for name in base.keys() - {"degradation", "seed"}:
         default = arguments[name].default
         assert base[name] == (list(default) if isinstance(default, tuple) else default), name
@@ -54,7 +55,8 @@ def test_base_lists_every_option_with_its_default():
 def test_synthetic_defaults_are_those_of_python():
     own = OmegaConf.to_container(OmegaConf.load(CONF / "synthetic.yaml"))
     arguments = inspect.signature(synthetic_data).parameters
-    for name in ("train_images", "test_images", "data_seed"):
+    named = ("world", "surfaces", "surfaces_list", "photographed", "sound", "thinnest")
+    for name in ("train_images", "test_images", "data_seed", *named):
         assert own[name] == arguments[name].default
     assert tuple(own["size"]) == arguments["size"].default
 

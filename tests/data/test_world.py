@@ -4,9 +4,10 @@ import cv2
 import numpy as np
 import pytest
 
-from csbsr.data import DataError, SurfaceFolder, WorldPairs
+from csbsr.data import DataError, SurfaceFolder, SyntheticPairs, WorldPairs, synthetic_data
 from csbsr.data.synthetic.crack import Path
 from csbsr.data.world import cracks, distractors, ground, objects, openings
+from tests.data.helpers import Halving
 
 SIZE = (128, 128)
 
@@ -202,3 +203,21 @@ def test_fingerprint(folder):
     prints = [WorldPairs(*args).fingerprint() for args in variants]
     assert len(set(prints)) == 5
     assert WorldPairs("a", 3, thinnest=3).fingerprint() != prints[0]
+
+
+def test_the_data_module_draws_the_world_that_was_asked_for(folder):
+    def test_part(**options):
+        data = synthetic_data(Halving(), 4, 3, (64, 64), num_workers=0, **options)
+        data.setup("test")
+        return data.test.source
+
+    assert isinstance(test_part(), SyntheticPairs)
+    varied = test_part(world="varied", thinnest=3.0, sound=0.5)
+    assert isinstance(varied, WorldPairs)
+    assert (varied.surfaces, varied.thinnest, varied.sound, varied.split) == (None, 3.0, 0.5, "test")
+    drawn_into = test_part(surfaces=str(folder), photographed=1.0)
+    assert isinstance(drawn_into, WorldPairs)
+    assert drawn_into.surfaces.split == "test"
+    assert drawn_into.picture(0).kind == "photograph"
+    with pytest.raises(ValueError, match="world: expected one of plain, varied"):
+        synthetic_data(Halving(), world="wide")

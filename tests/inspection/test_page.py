@@ -88,7 +88,7 @@ def test_numbers_of_a_photograph(page):
     article = page[page.index('id="p1"') : page.index('id="p2"')]
     figures = dict(re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", article))
     assert figures["cracks"] == "2"
-    assert figures["largest width"] == "2.00 mm (8.0 px)"  # 8 pixels of a quarter of a millimetre
+    assert figures["largest width"] == "2.00 (1.93–2.08) mm (8.0 px)"  # 8 ± 0.3 pixels of a quarter of a millimetre
     assert re.fullmatch(r"3[45]\.\d ± \d\.\d mm \(1[34]\d px\)", figures["length"])
     compared = re.findall(r'<th scope="row">(.*?)</th><td>(.*?)</td><td>(.*?)</td>', article)
     assert ("largest width", "2.00 mm (8.0 px)", "2.25 mm (9.0 px)") in compared

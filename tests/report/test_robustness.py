@@ -10,8 +10,10 @@ from torch import nn
 from csbsr.contracts import JointOutput
 from csbsr.degradation import anisotropic_gaussian_kernel
 from csbsr.degradation.factors import robustness_factors
+from csbsr.metrics.representable import nearest_kernel
 from csbsr.pages.bars import Bar, bar_chart
-from csbsr.report.robustness import COLUMNS, figure, nearest_kernel, robustness, table_rows, unsuited
+from csbsr.report.robustness import by_settings, robustness
+from csbsr.report.robustness_table import COLUMNS, figure, section, table_rows, unsuited
 
 
 class Darkness(nn.Module):
@@ -107,10 +109,25 @@ def test_table_and_figure_leave_out_what_is_unknown():
     heads, lines = table_rows(rows)
     assert heads == ["", "IoU max"]
     assert lines == [["clean", "0.500"], ["a < b", "–"]]
+    assert table_rows([{**rows[0], "kernel_psnr_best": 123.4}])[1] == [["clean", "0.500", "> 80"]]
     drawn = figure(rows)
     assert "a &lt; b" in drawn
     assert drawn.count("<rect") == 2
     assert 'class="marked"' in drawn
+
+
+def test_the_section_of_the_report_and_its_settings():
+    assert section(()) is None
+    assert by_settings(None, Darkness(), samples(), 0, None) == []
+    network = Darkness()
+    network.scale = 4
+    settings = {"images": 1, "gaussian": [], "motion": [7], "defocus": [], "noise": [], "jpeg": [50]}
+    rows = by_settings(settings, network, samples(), 0, 0.5)
+    assert [row["group"] for row in rows] == ["clean", "motion", "jpeg", "mixed", "varying"]
+    shown = section(rows)
+    assert shown["images"] == 1
+    assert shown["lines"][1][0] == "motion, 7 px"
+    assert {heading for heading, _ in shown["meanings"]} == set(shown["headings"][1:])
 
 
 def test_bars_are_as_long_as_their_values():

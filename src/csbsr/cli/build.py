@@ -16,7 +16,8 @@ from torch import nn
 
 import csbsr
 from csbsr.build import build
-from csbsr.cli.command import plain
+from csbsr.cli.command import DATA, plain
+from csbsr.data.datamodule import CrackDataModule
 from csbsr.joint import JointSystem
 from csbsr.weights.card import without_downloads
 from csbsr.weights.checkpoint import network_weights, read_checkpoint
@@ -32,8 +33,6 @@ ADVICE = (
     ".*Checkpoint directory .* exists",
     ".*across ranks is zero",  # no validation images: the first lines say so
 )
-#: Rooms whose classes a description of data may name.
-DATA = ("csbsr.data", "csbsr.degradation")
 
 
 def build_network(config: DictConfig) -> tuple[JointSystem, dict[str, Any]]:
@@ -57,9 +56,10 @@ def within_weights_of(ckpt: str | None) -> AbstractContextManager[Any]:
     return Within(network_weights(read_checkpoint(ckpt)), f"ckpt: {printable(ckpt)}")
 
 
-def build_data(config: DictConfig) -> pl.LightningDataModule:
+def build_data(config: DictConfig) -> CrackDataModule:
     """The data module with the degradation of the configuration."""
-    return build(plain(config.data), DATA)
+    data: CrackDataModule = build(plain(config.data), DATA)
+    return data
 
 
 def build_trainer(config: DictConfig, callbacks: list[Any], loggers: list[Any]) -> pl.Trainer:
@@ -81,7 +81,7 @@ def compile_parts(network: nn.Module) -> None:
         part.compile()
 
 
-def make_card(config: DictConfig, spec: dict[str, Any], data: pl.LightningDataModule) -> dict[str, Any]:
+def make_card(config: DictConfig, spec: dict[str, Any], data: CrackDataModule) -> dict[str, Any]:
     """What a checkpoint tells of itself; plain values only."""
     hydra_config = HydraConfig.get()
     return {
@@ -97,9 +97,9 @@ def make_card(config: DictConfig, spec: dict[str, Any], data: pl.LightningDataMo
     }
 
 
-def stored_config(config: DictConfig) -> dict[str, Any]:
+def stored_config(config: DictConfig) -> Any:
     """The configuration as a checkpoint stores it: references stay, the folder of the data is where it is now."""
-    stored = OmegaConf.to_container(config, resolve=False)
+    stored: Any = OmegaConf.to_container(config, resolve=False)
     if "root" in config.data:
         stored["data"]["root"] = str(Path(config.data.root).absolute())
     return stored

@@ -13,6 +13,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
 import csbsr
+from csbsr.moved import present_words
 from csbsr.names import SHIPPED
 
 #: Values that are paths: taken literally, whatever characters they hold, and made absolute.
@@ -43,7 +44,7 @@ def run(task: Callable, config_name: str, arguments: Sequence[str], stopped: str
 
     With ``stopped``, Ctrl-C prints that and exits with `STOPPED`.
     """
-    sys.argv = [sys.argv[0], *arguments]
+    sys.argv = [sys.argv[0], *said_now(arguments)]
     try:
         hydra.main(version_base="1.3", config_path=str(config_folder()), config_name=config_name)(task)()
     except KeyboardInterrupt:
@@ -51,6 +52,15 @@ def run(task: Callable, config_name: str, arguments: Sequence[str], stopped: str
             raise
         print(f"stopped; {stopped}", file=sys.stderr)
         raise SystemExit(STOPPED) from None
+
+
+def said_now(arguments: Sequence[str]) -> list[str]:
+    """The words with those of an earlier version as they are said now, and a note of each on the terminal."""
+    words = present_words(arguments)
+    for old, new in zip(arguments, words, strict=True):
+        if old != new:
+            print(f"note: {old} is said {new} now; the old word goes with the next version", file=sys.stderr)
+    return words
 
 
 def literal_paths(arguments: Sequence[str]) -> list[str]:

@@ -25,13 +25,14 @@ from PIL import Image
 from rich.progress import track
 
 import csbsr
-from csbsr.cli import build as make
-from csbsr.cli.command import plain, reports_errors
+from csbsr.build import build
+from csbsr.cli.command import DATA, plain, reports_errors, require
 from csbsr.cli.config import literal_paths, run, show_version, unquoted
-from csbsr.data import CrackDataModule, DegradedPairs, degrade_batch
 from csbsr.data.collate import stack
-from csbsr.data.degraded import written_mask
+from csbsr.data.crack_data import CrackData, degrade_batch, found
+from csbsr.data.degraded import DegradedPairs, written_mask
 from csbsr.data.reading import eight_bit
+from csbsr.degradation import NUMBERS
 from csbsr.report.runcard import versions
 
 log = logging.getLogger("csbsr")
@@ -49,18 +50,18 @@ def main() -> None:
 @reports_errors
 def degrade(config: DictConfig) -> None:
     """Write the set beside its place and move it there when it is complete."""
-    if not config.out:
-        raise ValueError("out: expected a folder to write, got nothing: csbsr-degrade data=… out=<folder>")
+    require(config, {"out": "a folder to write, got nothing"}, "csbsr-degrade data=… out=<folder>")
     name = str(config.name)
     if name in ("", ".", "..", "gt") or Path(name).name != name:
         raise ValueError(f"name: expected the name of a folder other than gt, got {name!r}")
     out = Path(config.out)
     check_free(out, config.overwrite)
-    data = make.build_data(config)
+    data: CrackData = build({**plain(config.data), "lightning": False}, DATA)
     data.setup("test")
+    test = found(data.test)
     if isinstance(data.test_source, DegradedPairs):
         raise ValueError("data: expected high-resolution images, got a set that is degraded already; choose another")
-    log.info("data     %s: %d images", HydraConfig.get().runtime.choices["data"], len(data.test))
+    log.info("data     %s: %d images", HydraConfig.get().runtime.choices["data"], len(test))
     out.parent.mkdir(parents=True, exist_ok=True)
     partial = out.with_name(f".{out.name}.partial-{os.getpid()}")
     try:
@@ -91,7 +92,7 @@ def check_free(out: Path, overwrite: bool) -> None:
         raise ValueError(f"out: expected a new or empty folder, got {out}, which is not empty; {remedy}")
 
 
-def write_set(root: Path, name: str, data: CrackDataModule) -> list[dict[str, Any]]:
+def write_set(root: Path, name: str, data: CrackData) -> list[dict[str, Any]]:
     """Write every test image; returns what the manifest says of each.
 
     Raises:
@@ -106,14 +107,15 @@ def write_set(root: Path, name: str, data: CrackDataModule) -> list[dict[str, An
     }
     for folder in folders.values():
         folder.mkdir(parents=True)
+    test = found(data.test)
     images: dict[str, dict[str, Any]] = {}
-    for index in track(range(len(data.test)), description="degrading"):
-        sample = data.test[index]
+    for index in track(range(len(test)), description="degrading"):
+        sample = test[index]
         file = Path(sample["name"]).with_suffix("").as_posix().replace("/", "__") + ".png"
         if file in images:
             raise ValueError(f"{sample['name']} and {images[file]['name']} would both be written as {file}; rename one")
         batch = degrade_batch(data.degradation, stack([sample]))
-        whole, mask = data.test.source.read(index)
+        whole, mask = test.source.read(index)
         pixels = {
             "gt_image": eight_bit(whole),
             "gt_mask": written_mask(mask),
@@ -130,7 +132,7 @@ def write_set(root: Path, name: str, data: CrackDataModule) -> list[dict[str, An
     return list(images.values())
 
 
-def manifest(config: DictConfig, name: str, data: CrackDataModule, images: list[dict[str, Any]]) -> dict[str, Any]:
+def manifest(config: DictConfig, name: str, data: CrackData, images: list[dict[str, Any]]) -> dict[str, Any]:
     """What has to be known to make the same set again, and to notice a changed file."""
     choices = HydraConfig.get().runtime.choices
     return {
@@ -142,7 +144,7 @@ def manifest(config: DictConfig, name: str, data: CrackDataModule, images: list[
         "scale": config.scale,
         "name": name,
         "degradation": {"choice": choices["degradation"], **plain(config.degradation)},
-        "blur": "sigma_1 and sigma_2 in high-resolution pixels, theta in degrees",
+        "blur": f"{', '.join(NUMBERS)}: the first of them that an image has; high-resolution pixels, degrees",
         "source": {"data": choices["data"], "fingerprint": data.fingerprint()["test"]},
         "images": images,
     }

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import pytorch_lightning as pl
 from hydra import compose
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf, open_dict
@@ -21,6 +20,8 @@ from csbsr.cli import build as make
 from csbsr.cli.command import now, plain, reports_errors, require, run_folder
 from csbsr.cli.config import literal_paths, run, show_version, unquoted, value_of
 from csbsr.cli.replay import check_sizes
+from csbsr.data.crack_data import found
+from csbsr.data.datamodule import CrackDataModule
 from csbsr.joint import describe
 from csbsr.measure import comparison
 from csbsr.pages.panel import panel
@@ -28,6 +29,7 @@ from csbsr.plain import kind_of
 from csbsr.report.files import write_evaluation
 from csbsr.report.page import PICTURES, number
 from csbsr.report.pictures import ImagePictures
+from csbsr.report.robustness import by_settings
 from csbsr.report.runcard import run_card
 from csbsr.training.callbacks import Progress, row_of
 from csbsr.training.loggers import log_final
@@ -73,7 +75,7 @@ def evaluate(config: DictConfig) -> None:
     log.info("system   %s", describe(network))
     log.info("weights  %s", config.ckpt)
     data.setup("test")
-    log.info("data     %d test images", len(data.test))
+    log.info("data     %d test images", len(found(data.test)))
     if "root" in merged.data:  # it may come from the file
         log.info("root     %s", printable(merged.data.root))
     card = card_of(config, merged, data, trained)
@@ -92,7 +94,9 @@ def evaluate(config: DictConfig) -> None:
                 definitions | comparison.DEFINITIONS,
             )
             rows = comparison.rows_with(rows, widths.found)
-        write_evaluation(folder, values, definitions, rows, metrics.curves(), card)
+        threshold = trained.get("recommended_threshold")
+        robust = by_settings(plain(config.get("robustness")), network, data.test, config.seed, threshold)
+        write_evaluation(folder, values, definitions, rows, metrics.curves(), card, robust)
         table = [[key, number(key, value), definitions[key]] for key, value in values.items()]
         show(table)
         log_final(loggers, "test", table, images.first)
@@ -100,13 +104,11 @@ def evaluate(config: DictConfig) -> None:
         log.info("output   %s", folder)
 
 
-def card_of(
-    config: DictConfig, merged: DictConfig, data: pl.LightningDataModule, trained: dict[str, Any]
-) -> dict[str, Any]:
+def card_of(config: DictConfig, merged: DictConfig, data: CrackDataModule, trained: dict[str, Any]) -> dict[str, Any]:
     """The run card of this evaluation; ``trained`` is what the checkpoint tells of itself."""
     chosen = HydraConfig.get().runtime.choices
     names = {key: chosen.get(key) or trained.get("choices", {}).get(key) for key in ("data", "degradation")}
-    settings = {key: plain(value) for key, value in config.items() if key not in names}
+    settings = {str(key): plain(value) for key, value in config.items() if key not in names}
     settings |= {key: plain(merged[key]) for key in names}
     return run_card(
         "csbsr-eval",
@@ -114,7 +116,7 @@ def card_of(
         config.seed,
         settings,
         {"name": names["data"] or "synthetic", "degradation": names["degradation"] or "anisotropic",
-         "images": len(data.test), "fingerprint": data.fingerprint()["test"]},
+         "images": len(found(data.test)), "fingerprint": data.fingerprint()["test"]},
         config.ckpt,
         trained["network"],
         {key: value for key, value in trained.items() if key not in ("network", "config")},

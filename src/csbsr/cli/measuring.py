@@ -17,7 +17,7 @@ def measuring_of(config: DictConfig) -> Measuring:
         ValueError: something is out of its range, or classes of severity are asked for without millimetres.
     """
     guide = config.get("severity")
-    options = {key: config[key] for key in ("percentile", "min_pixels", "spur", "hole", "megapixels")}
+    options = {key: config[key] for key in ("percentile", "min_pixels", "spur", "hole", "megapixels", "light")}
     gsd = ground_sampling(config.gsd_mm)
     if guide is not None and gsd is None:
         raise ValueError("severity: classes are of widths in millimetres; give gsd_mm=<millimetres per pixel> too")

@@ -9,9 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from csbsr.cli.config import show_version
+from csbsr.files import write_text
 from csbsr.report.collect import collect
 from csbsr.report.page import comparison_page
+from csbsr.report.seeds import statistics
 from csbsr.report.tables import comma_separated, latex, markdown, same_data
+from csbsr.words import printable_lines
 
 log = logging.getLogger("csbsr")
 
@@ -34,11 +37,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         compare(options.folders, options.out, options.images)
     except (ValueError, OSError) as error:
-        raise SystemExit(f"error: {error}") from None
+        raise SystemExit(f"error: {printable_lines(error)}") from None
 
 
 def compare(folders: Sequence[Path], out: Path, images: int = 12) -> None:
-    """Write ``table.md``, ``table.csv``, ``table.tex`` and ``comparison.html`` into ``out``.
+    """Write ``table.{md,csv,tex}``, ``statistics.md`` and ``comparison.html`` into ``out``.
 
     Args:
         folders: evaluation folders, or folders that hold such.
@@ -54,16 +57,18 @@ def compare(folders: Sequence[Path], out: Path, images: int = 12) -> None:
         "table.md": markdown(evaluations),
         "table.csv": comma_separated(evaluations),
         "table.tex": latex(evaluations),
+        "statistics.md": statistics(evaluations),
         "comparison.html": comparison_page(evaluations, images),
     }
     out.mkdir(parents=True, exist_ok=True)
     for name, text in files.items():
-        (out / name).write_text(text, encoding="utf-8", errors="surrogateescape")
+        write_text(out / name, text)
     if not same_data(evaluations):
         log.warning(
             "these evaluations did not see the same low-resolution images: their numbers cannot be compared directly"
         )
     log.info("%s", files["table.md"])
+    log.info("%s", files["statistics.md"])
     log.info("output   %s: %s", out, ", ".join(files))
 
 

@@ -16,6 +16,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from csbsr.cli.config import without
+from csbsr.moved import present_words
 from csbsr.training.resuming import LAST, PREVIOUS, ResumePoint, read_sound
 from csbsr.training.stops import ECHO, SIGNALS
 from csbsr.weights.checkpoint import card
@@ -94,4 +95,4 @@ def _children() -> list[int]:
 
 def _job(words: Sequence[str]) -> list[str]:
     """What makes a job, whatever the order and the place it is written to."""
-    return sorted(without(words, "ckpt", "output", "resume"))
+    return sorted(without(present_words(words), "ckpt", "output", "resume"))

@@ -20,23 +20,27 @@ from pytorch_lightning.utilities import rank_zero_only
 from csbsr.build import TRUSTED, build
 from csbsr.cli import build as make
 from csbsr.cli.command import plain, reports_errors, run_folder
-from csbsr.cli.config import literal_paths, merged, quoted, run, show_version, value_of, without
+from csbsr.cli.config import literal_paths, merged, quoted, run, said_now, show_version, value_of, without
 from csbsr.cli.folders import claimed, claims
 from csbsr.cli.replay import check_stored
 from csbsr.cli.sweep import forwarding, holds_run, left_behind
+from csbsr.data.datamodule import CrackDataModule
 from csbsr.errors import NonFiniteLoss
 from csbsr.files import remove_partial, write_text
 from csbsr.joint import JointSystem, describe
+from csbsr.metrics.collection import CrackMetrics
 from csbsr.metrics.definitions import definitions
+from csbsr.metrics.representable import ENOUGH, beyond_reach
 from csbsr.report.page import number
 from csbsr.training import slurm
 from csbsr.training.loggers import ContinuedCSVLogger, log_final
 from csbsr.training.module import CrackModule
+from csbsr.training.restoring import Restoring
 from csbsr.training.resuming import LAST, PREVIOUS, ResumePoint, read_sound
 from csbsr.training.stops import Stopped, Stops, StopTraining
 from csbsr.weights import load, read_checkpoint
 from csbsr.weights.checkpoint import card, check_goes_on, network_weights
-from csbsr.words import printable
+from csbsr.words import printable, printable_lines
 
 log = logging.getLogger("csbsr")
 
@@ -51,7 +55,7 @@ def main() -> None:
     try:
         arguments = continued(literal_paths(arguments))
     except (ValueError, FileNotFoundError) as error:
-        raise SystemExit(f"error: {error}") from None
+        raise SystemExit(f"error: {printable_lines(error)}") from None
     sweep = any(word in ("-m", "--multirun") for word in arguments)
     with claims(), forwarding() if sweep else nullcontext():
         run(train, "train", arguments, stopped="nothing was being trained")
@@ -70,7 +74,8 @@ def continued(arguments: list[str]) -> list[str]:
             f"ckpt: {printable(path)} was not written by csbsr-train; to start from its weights use "
             f"init={printable(path)}"
         )
-    given, stored = without(arguments, "ckpt"), without(described["overrides"], *PLACE)
+    given, stored = (said_now(words) for words in (arguments, described["overrides"]))
+    given, stored = without(given, "ckpt"), without(stored, *PLACE)
     replayed = merged(stored, given)[: -len(given) or None]
     check_goes_on(checkpoint, f"ckpt: {printable(path)}")
     check_stored(replayed, given, path)
@@ -126,20 +131,21 @@ def fitted(config: DictConfig, folder: Path, stops: Stops) -> float | None:
                 config.ckpt, point.step, config.trainer.max_steps,
             )  # fmt: skip
             return objective(config.objective, point.validation)
-    data = make.build_data(config)
-    data.setup("fit")
     if config.init and not config.ckpt:
         start_from(network, config.init, tuple(config.trusted))
+    data = make.build_data(config)
+    data.setup("fit")
     phases = build(plain(config.phases))
     phases.check(network, from_scratch=not (config.init or config.ckpt))
     introduce(config, network, data, folder)
     if config.channels_last:
-        network.to(memory_format=torch.channels_last)
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if config.compile:
         make.compile_parts(network)
+    metrics: CrackMetrics = build(plain(config.metrics))
     module = CrackModule(
         network,
-        metrics=build(plain(config.metrics)),
+        metrics=metrics,
         loss=build(plain(config.loss)),
         phases=phases,
         optimizer=hydra.utils.instantiate(config.optimizer),
@@ -148,7 +154,8 @@ def fitted(config: DictConfig, folder: Path, stops: Stops) -> float | None:
         card=make.make_card(config, spec, data),
     )
     loggers = make.instances(config.logger)
-    callbacks = [*make.instances(config.callbacks), StopTraining(stops)]
+    restoring = Restoring(config.ckpt)
+    callbacks = [*make.instances(config.callbacks), StopTraining(stops), restoring]
     trainer = make.build_trainer(config, callbacks, loggers)
     if trainer.is_global_zero:
         for place in (folder, folder / "checkpoints", folder / "panels"):
@@ -162,13 +169,15 @@ def fitted(config: DictConfig, folder: Path, stops: Stops) -> float | None:
         trainer.fit(module, datamodule=data, ckpt_path=config.ckpt, weights_only=True)
     except (Stopped, NonFiniteLoss):
         raise
-    except Exception:
+    except Exception as error:
+        if (told := restoring.explained(error)) is not error:
+            raise told from error
         if holds_run(folder):
             rank_zero_only(log.info)("%s", how_to_go_on(folder))
         raise
     values = {key: float(value) for key, value in trainer.callback_metrics.items() if key.startswith("val/")}
     if trainer.is_global_zero:
-        meanings = module.metrics.definitions() if values else {}
+        meanings = metrics.definitions() if values else {}
         named = ((key.removeprefix("val/"), value) for key, value in values.items())
         log_final(loggers, "val", [[key, number(key, value), meanings.get(key, "")] for key, value in named])
     rank_zero_only(log.info)("done: %s", folder / "checkpoints")
@@ -265,7 +274,7 @@ def check_fit(
         )
 
 
-def introduce(config: DictConfig, network: JointSystem, data: object, folder: Path) -> None:
+def introduce(config: DictConfig, network: JointSystem, data: CrackDataModule, folder: Path) -> None:
     """The first lines of a run: which system, recipe and data, and where it writes."""
     choices, beta = HydraConfig.get().runtime.choices, config.loss.get("beta")  # DSRL's loss has no beta
     log.info("system   %s", describe(network))
@@ -283,6 +292,13 @@ def introduce(config: DictConfig, network: JointSystem, data: object, folder: Pa
     if "root" in config.data:  # it may come from a checkpoint
         log.info("root     %s", printable(config.data.root))
     log.info("output   %s", folder)
+    beyond = beyond_reach(network, data.degradation)
+    if beyond:
+        log.info(
+            "note     %.0f %% of these blurs have kernels that this network cannot represent "
+            "(the nearest it can make is below %g dB)",
+            100 * beyond, ENOUGH,
+        )  # fmt: skip
     if config.width.sr == 1 and not torch.cuda.is_available() and choices.get("recipe") != "quick":
         log.info(
             "note     no GPU found: the full-size system takes seconds a step here; recipe=quick is made for a CPU"

@@ -1,13 +1,14 @@
 """Data: files or generated surfaces to samples and batches of high-resolution image and crack mask."""
 
-import importlib
 import os
-from typing import Any
+
+from csbsr.lazy import by_name
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # read when albumentations is imported; else it asks PyPI
 
 #: Public name -> module, imported when first asked for: the loss needs distance maps, not Lightning.
 _MODULES = {
+    "CrackData": "crack_data",
     "CrackDataModule": "datamodule",
     "DataError": "errors",
     "DegradedPairs": "degraded",
@@ -17,7 +18,7 @@ _MODULES = {
     "SyntheticPairs": "synthetic",
     "WorldPairs": "world",
     "check": "checks",
-    "degrade_batch": "datamodule",
+    "degrade_batch": "crack_data",
     "degraded_data": "factories",
     "distance_to_crack": "distance",
     "evaluation_generator": "seeds",
@@ -36,7 +37,4 @@ def __dir__() -> list[str]:
     return [*globals(), *__all__]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+__getattr__ = by_name(__name__, _MODULES)

@@ -1,4 +1,4 @@
-"""Data modules from plain values, as the files in conf/data name them."""
+"""Data sets from plain values, as the files in conf/data name them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from csbsr.contracts import Degradation, PairSource
-from csbsr.data.datamodule import CrackDataModule
+from csbsr.data.crack_data import CrackData
 from csbsr.data.degraded import DegradedPairs
 from csbsr.data.folder import FolderPairs
 from csbsr.data.limits import MAX_MEGAPIXELS
@@ -32,12 +32,12 @@ def folder_data(
     check: str = "full",
     max_megapixels: float = MAX_MEGAPIXELS,
     **options: Any,
-) -> CrackDataModule:
-    """Data module of ``root/{train,test}/{images,masks}``.
+) -> CrackData:
+    """Data of ``root/{train,test}/{images,masks}``.
 
     Args:
         root: the data set's folder.
-        degradation: see `CrackDataModule`, as for ``options``.
+        degradation: see `csbsr.data.CrackData`, as for ``options``.
         train: name of the folder with the training part.
         test: name of the folder with the test part.
         origin: how to get the data set, for the error when it is missing.
@@ -45,13 +45,13 @@ def folder_data(
             ``max_megapixels``.
         crack_label: see `csbsr.data.mask_values.MaskRule`; whole numbers may come as text.
         ignore_label: the same.
-        options: further arguments of `CrackDataModule`.
+        options: further arguments of `csbsr.data.CrackData`; ``lightning=False`` returns one without loaders.
     """
     rule = MaskRule(label_of(crack_label), label_of(ignore_label))
     train_pairs, test_pairs = (
         FolderPairs(root, split, origin, mask_name, rule, bands, bits, check, max_megapixels) for split in (train, test)
     )
-    return CrackDataModule(train_pairs, test_pairs, degradation, **options)
+    return _data(train_pairs, test_pairs, degradation, **options)
 
 
 def synthetic_data(
@@ -67,11 +67,11 @@ def synthetic_data(
     sound: float = 0.15,
     thinnest: float = 0.0,
     **options: Any,
-) -> CrackDataModule:
-    """Data module of generated images.
+) -> CrackData:
+    """Data of generated images.
 
     Args:
-        degradation: see `CrackDataModule`, as for ``options``.
+        degradation: see `csbsr.data.CrackData`, as for ``options``.
         train_images: number of training (and validation) images.
         test_images: number of test images.
         size: (H, W) in pixels.
@@ -82,9 +82,9 @@ def synthetic_data(
         photographed: varied world with ``surfaces``: fraction of the images drawn into a photograph.
         sound: varied world: fraction of the images without a crack.
         thinnest: varied world: narrower cracks are marked so many pixels wide; 0: masks are exact.
-        options: further arguments of `CrackDataModule`.
+        options: further arguments of `csbsr.data.CrackData`; ``lightning=False`` returns one without loaders.
     """
-    if isinstance(size, str) or len(size) != 2 or not all(isinstance(side, int) for side in size):
+    if len(size) != 2 or not all(isinstance(side, int) for side in size):
         raise ValueError(f"size: expected height and width in pixels, such as [320,320], got {size!r}")
     height, width = size
     if world not in WORLDS:
@@ -94,7 +94,7 @@ def synthetic_data(
     test: PairSource
     if world == "plain" and surfaces is None:
         train, test = (SyntheticPairs(split, count, (height, width), data_seed) for split, count in parts)
-        return CrackDataModule(train, test, degradation, **options)
+        return _data(train, test, degradation, **options)
     train, test = (
         WorldPairs(
             split,
@@ -108,16 +108,27 @@ def synthetic_data(
         )
         for split, count in parts
     )
-    return CrackDataModule(train, test, degradation, **options)
+    return _data(train, test, degradation, **options)
 
 
-def degraded_data(root: str, degradation: Degradation, name: str | None = None, **options: Any) -> CrackDataModule:
-    """Data module of a degraded test set: no training part; ``degradation`` only states the scale.
+def degraded_data(root: str, degradation: Degradation, name: str | None = None, **options: Any) -> CrackData:
+    """Data of a degraded test set: no training part; ``degradation`` only states the scale.
 
     Args:
         root: see `csbsr.data.degraded.DegradedPairs`, as for ``name``.
-        degradation: see `CrackDataModule`, as for ``options``.
+        degradation: see `csbsr.data.CrackData`, as for ``options``.
         name: the degradation's folder.
-        options: further arguments of `CrackDataModule`.
+        options: further arguments of `csbsr.data.CrackData`; ``lightning=False`` returns one without loaders.
     """
-    return CrackDataModule(None, DegradedPairs(root, name), degradation, **options)
+    return _data(None, DegradedPairs(root, name), degradation, **options)
+
+
+def _data(
+    train: PairSource | None, test: PairSource | None, degradation: Degradation, lightning: bool = True, **options: Any
+) -> CrackData:
+    """The Lightning data module, or without Lightning what it is made of."""
+    if not lightning:
+        return CrackData(train, test, degradation, **options)
+    from csbsr.data.datamodule import CrackDataModule
+
+    return CrackDataModule(train, test, degradation, **options)

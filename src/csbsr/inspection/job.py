@@ -210,7 +210,7 @@ class Job(Generic[AnyItem]):
         files.move()
         if earlier is None or not _same_origin(earlier, record):  # what was not asked for again no longer holds
             for kind in before.keys() - results.keys():
-                (self.store.folder / before[kind]).unlink(missing_ok=True)
+                self.store.remove(before[kind])
             record.results = results
         record.status = DONE
         self.store.put(record)
@@ -264,6 +264,7 @@ class Job(Generic[AnyItem]):
             now = self.work.settings(ours.get(name, self.items[0])) or {}
             if name not in ours:
                 now.pop("gsd_mm", None)
+                now.pop("gsd_mm_uncertainty", None)
             earlier = record.settings or {}
             if changed := _changed(earlier, now):
                 was = ", ".join(f"{key} {_short(earlier[key])}, now {_short(now[key])}" for key in changed)

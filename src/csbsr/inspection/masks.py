@@ -17,11 +17,11 @@ from csbsr.inspection.corrections import Correction, corrected, left_out
 from csbsr.inspection.counting import counting
 from csbsr.inspection.measuring import Measuring
 from csbsr.inspection.metadata import read_metadata
-from csbsr.inspection.record import Handled, Record
+from csbsr.inspection.record import Handled, Record, Source
 from csbsr.inspection.sources import Mask
 from csbsr.inspection.store import GrowingFiles
 from csbsr.inspection.views import LARGEST
-from csbsr.measure import read_segmentation, reduced, reduction
+from csbsr.measure import BlurMap, read_segmentation, reduced, reduction
 from csbsr.measure.checks import check_number
 from csbsr.measure.reading import KINDS
 from csbsr.pages.pictures import limited
@@ -90,6 +90,8 @@ class MeasuringMasks:
             from_photograph = 1 if picture is None else factor * segmentation.shape[1] / picture.shape[1]
             scale = _first(self.scale, item.scale, from_photograph)
             measurement = measuring.measure(name, segmentation, threshold, scale / factor, counts)
+            original, blur = self._light(item, picture, size)
+            measurement = measuring.with_light(measurement, original, blur)
             if correction is not None:
                 record.handled = replace(record.handled, edited=True)
                 if item.path.is_file() and item.path != correction.path:
@@ -101,6 +103,23 @@ class MeasuringMasks:
         record.metadata = item.metadata or read_metadata(item.picture or item.path)
         record.agreement, record.scale, record.reduced, record.threshold = item.agreement, scale, factor, threshold
         record.stem, record.measured = item.stem, measuring.numbers(measurement)
+
+    def _light(
+        self, item: Mask, picture: np.ndarray | None, size: tuple[int, int]
+    ) -> tuple[np.ndarray | None, BlurMap | None]:
+        """The photograph to take widths from, and its blur; None without one, or if it is no longer what was read."""
+        if not self.measuring.light or item.photograph is None:
+            return None, None
+        if item.photograph == item.picture:
+            original = picture
+        elif item.noted is None or not item.noted.same_as(Source.of(item.photograph)):
+            return None, None
+        else:
+            original = read_image(item.photograph)
+        if original is None or abs(original.shape[0] * size[1] - original.shape[1] * size[0]) > max(size):
+            return None, None
+        shape = (original.shape[0], original.shape[1])
+        return original, None if item.kernels is None else BlurMap.of_numbers(item.kernels, shape)
 
     def _read(self, item: Mask, most: float) -> tuple[np.ndarray, int, np.ndarray | None]:
         """A segmentation, the factor by which it was shrunken, and what of it is ignored."""

@@ -13,19 +13,21 @@ from csbsr.inspection.store import GrowingFiles
 from csbsr.inspection.views import save_measured
 from csbsr.measure import (
     CRACK_COLUMNS,
+    BlurMap,
     Measurement,
     WidthGuide,
     crack_rows,
     gsd_of,
     image_row,
     measure_cracks,
+    with_light,
 )
 from csbsr.measure.checks import check_number
 from csbsr.pages.files import csv_text
 
 _NUMBERS = ("percentile", "min_pixels", "spur", "hole", "megapixels")
 #: What `Measuring.recorded` tells.
-RECORDED = ("gsd_mm", "severity", *_NUMBERS)
+RECORDED = ("gsd_mm", "gsd_mm_uncertainty", "light", "severity", *_NUMBERS)
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class Measuring:
         spur: pixels by which a side branch must clear its crack to count, see `csbsr.measure.measure_cracks`.
         hole: pixels up to which a hole in a crack is noise, see there.
         megapixels: a larger image is shrunken before it is measured, so that memory stays bounded.
+        light: measure widths from the photograph's intensities too, see `csbsr.measure.with_light`.
     """
 
     gsd: float | dict[str, float] | None = None
@@ -49,6 +52,7 @@ class Measuring:
     spur: float = 2.0
     hole: int = 16
     megapixels: float = 64
+    light: bool = True
 
     def __post_init__(self) -> None:
         if self.min_pixels is None:
@@ -82,6 +86,14 @@ class Measuring:
             hole=self.hole,
             valid=valid,
         )
+
+    def with_light(
+        self, measurement: Measurement, photograph: np.ndarray | None, blur: BlurMap | None = None
+    ) -> Measurement:
+        """The measurement with the widths that its photograph tells, if there is one and they are asked for."""
+        if photograph is None or not self.light:
+            return measurement
+        return with_light(measurement, photograph, blur)
 
     def numbers(self, measurement: Measurement) -> Measured:
         """What a record holds of a measurement, None where a value does not apply."""
@@ -118,7 +130,9 @@ class Measuring:
     def recorded(self, name: str) -> dict[str, Any]:
         """What a photograph's measurement hangs on, to tell results of other settings apart."""
         severity = None if self.guide is None else _described(self.guide)
-        return {"gsd_mm": gsd_of(name, self.gsd), "severity": severity} | {key: getattr(self, key) for key in _NUMBERS}
+        gsd = gsd_of(name, self.gsd)
+        chosen = {"gsd_mm": gsd, "gsd_mm_uncertainty": getattr(gsd, "uncertainty", None), "light": self.light}
+        return {**chosen, "severity": severity, **{key: getattr(self, key) for key in _NUMBERS}}
 
     def shown(self) -> dict[str, Any]:
         """For the report: what was chosen, in words."""
@@ -127,6 +141,7 @@ class Measuring:
             "smallest crack": f"{self.min_pixels:g} px of the photograph",
             "percentile of the width": f"{self.percentile:g} %",
             "guide for classes": guide,
+            "widths": "from mask and light" if self.light else "from the mask",
         }
 
 

@@ -19,7 +19,7 @@ from csbsr.inspection.photographs import Photograph
 from csbsr.inspection.record import Agreement, Handled, Measured, Predicted, Record, Size
 from csbsr.inspection.store import KINDS, GrowingFiles
 from csbsr.inspection.writing import Kept, ResultFiles
-from csbsr.measure import reduction
+from csbsr.measure import BlurMap, reduction
 from csbsr.predict import Predictor
 from csbsr.predict.consistency import Consistency, flagged, kernel_shape
 from csbsr.predict.passes import Outcome
@@ -90,6 +90,8 @@ class Predicting:
         finally:
             rows.abandon()
         record.predicted, record.agreement = predicted(outcome), agreement(outcome.consistency)
+        if (blur := blur_of(outcome, self.predictor.scale, found.image)) is not None:
+            record.kernels = blur.numbers()
         record.digest = rows.digest.text()
 
     def _run(
@@ -166,6 +168,8 @@ class PredictingAndMeasuring(Predicting):
             record.handled = replace(record.handled or Handled(), excluded_share=float(f"{excluded.mean():.4g}"))
         measurement = measuring.measure(item.name, kept.probability(), threshold, scale, counts)
         kept.forget_probability()
+        blur = blur_of(outcome, self.predictor.scale, image)
+        measurement = measuring.with_light(measurement, image, blur)
         numbers = measuring.numbers(measurement)
         table = measuring.save(measurement, item.name, files, eight_bit(image), kept.view())
         write_text(files.pictures.cracks, table)
@@ -191,6 +195,12 @@ def predicted(outcome: Outcome) -> Predicted:
         outcome.shape[1], outcome.shape[0], float(f"{outcome.crack_share:.4g}"), outcome.tile,
         *(round(value, digits) for value, digits in zip(sigmas, (2, 2, 1), strict=False)),
     )  # fmt: skip
+
+
+def blur_of(outcome: Outcome, scale: int, image: np.ndarray) -> BlurMap | None:
+    """The estimated blur of a photograph (h, w, 3); None of a network that estimates none."""
+    kernels = outcome.kernels
+    return None if kernels is None else BlurMap.of_kernels(kernels, scale, (image.shape[0], image.shape[1]))
 
 
 def agreement(found: Consistency | None) -> Agreement | None:

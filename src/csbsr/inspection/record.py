@@ -12,7 +12,9 @@ from pathlib import Path
 from types import NoneType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
+from csbsr.inspection.checked import check_entry
 from csbsr.inspection.metadata import Metadata
+from csbsr.plain import kind_of
 
 DONE, FAILED = "done", "failed"
 UNFINISHED = "unfinished"  # its files are being moved to their places
@@ -96,6 +98,27 @@ class Measured:
     severity_uncertain: int | None = None
     exposure_exceeded: int | None = None
     severity_guide: str | None = None
+    severity_between: str | None = None
+    gsd_mm_uncertainty: float | None = None
+    width_flags: int | None = None
+    width_reported_mean_value_px: float | None = None
+    width_reported_mean_value_mm: float | None = None
+    width_reported_mean_low_px: float | None = None
+    width_reported_mean_low_mm: float | None = None
+    width_reported_mean_high_px: float | None = None
+    width_reported_mean_high_mm: float | None = None
+    width_reported_maximum_value_px: float | None = None
+    width_reported_maximum_value_mm: float | None = None
+    width_reported_maximum_low_px: float | None = None
+    width_reported_maximum_low_mm: float | None = None
+    width_reported_maximum_high_px: float | None = None
+    width_reported_maximum_high_mm: float | None = None
+    width_reported_percentile_value_px: float | None = None
+    width_reported_percentile_value_mm: float | None = None
+    width_reported_percentile_low_px: float | None = None
+    width_reported_percentile_low_mm: float | None = None
+    width_reported_percentile_high_px: float | None = None
+    width_reported_percentile_high_mm: float | None = None
 
 
 @dataclass(frozen=True)
@@ -127,7 +150,10 @@ class Source:
 #: Columns of what was measured.
 MEASURED = [field.name for field in dataclasses.fields(Measured)]
 _COMPARED = [
-    name for name in MEASURED if name not in ("height_px", "width_px", "mm_per_pixel", "percentile", "severity_guide")
+    name
+    for name in MEASURED
+    if name not in ("height_px", "width_px", "mm_per_pixel", "percentile", "severity_guide", "gsd_mm_uncertainty")
+    and not name.startswith(("width_reported_", "width_flags", "severity_between"))
 ]
 #: The same of the bicubic enlargement, without what is the same for both.
 MEASURED_BICUBIC = [f"{BICUBIC}{name}" for name in _COMPARED]
@@ -162,6 +188,7 @@ class Record:
         settings: what the results hang on.
         source: file of the photograph.
         digest: of the mask's pixels, to tell later whether a person corrected it.
+        kernels: the estimated blur of each tile, see `csbsr.measure.BlurMap.numbers`.
     """
 
     file: str
@@ -184,6 +211,7 @@ class Record:
     settings: dict[str, Any] | None = None
     source: Source | None = None
     digest: str | None = None
+    kernels: dict[str, Any] | None = None
 
     def row(self) -> dict[str, Any]:
         """All that is known in one level of plain values, without `_NESTED`."""
@@ -198,7 +226,7 @@ class Record:
 
     def to_json(self) -> dict[str, Any]:
         """The entry of ``summary.json``."""
-        nested = {"results": self.results, "settings": self.settings, "digest": self.digest}
+        nested = {name: getattr(self, name) for name in _NESTED if name != "source"}
         entry = {**self.row(), **{key: value for key, value in nested.items() if value is not None}}
         return entry if self.source is None else {**entry, "source": _without_nothing(self.source)}
 
@@ -207,10 +235,10 @@ class Record:
         """Read an entry of ``summary.json``, also one that an earlier version wrote; what is not known is left out.
 
         Raises:
-            ValueError: no mapping with a ``file``, or a value of another type.
+            ValueError: no mapping with a ``file``, a value of another type or out of its range, a path that leads
+                out of the folder.
         """
-        if not isinstance(entry, Mapping) or not isinstance(entry.get("file"), str):
-            raise ValueError(f"expected an entry with a file, got {str(entry)[:80]!r}")
+        check_entry(entry)
         groups: dict[str, Any] = {}
         for name, kind in _GROUPS.items():
             prefix = _PREFIXES.get(name, "")
@@ -218,11 +246,8 @@ class Record:
             groups[name] = _checked(kind, found) if found else None
         source = entry.get("source")
         if source is not None and not isinstance(source, Mapping):
-            raise ValueError(f"source: expected a mapping, got {source!r}")
+            raise ValueError(f"source: expected a mapping, got {kind_of(source)}")
         own = {key: entry[key] for key in _accepted(cls) if key in entry and key not in (*_GROUPS, "source")}
-        results = own.get("results")
-        if isinstance(results, dict) and not all(isinstance(value, str) for value in results.values()):
-            raise ValueError(f"results: expected paths, got {results!r}")
         return _checked(cls, own, **groups, source=None if source is None else _checked(Source, source))
 
 
@@ -232,7 +257,7 @@ _GROUPS: dict[str, type] = {
     "bicubic": Measured, "before": Measured, "handled": Handled,
 }  # fmt: skip
 _PREFIXES = {"bicubic": BICUBIC, "before": BEFORE}
-_NESTED = ("results", "settings", "source", "digest")
+_NESTED = ("results", "settings", "source", "digest", "kernels")
 
 
 def _spread(group: Any, prefix: str) -> dict[str, Any]:
@@ -261,5 +286,5 @@ def _checked(kind: type[Group], values: Mapping[str, Any], **more: Any) -> Group
         types = accepted.get(name, (object,))
         if not isinstance(value, types) or (isinstance(value, bool) and bool not in types and object not in types):
             expected = " or ".join(part.__name__ for part in types if part is not NoneType)
-            raise ValueError(f"{name}: expected {expected}, got {str(value)[:80]!r}")
+            raise ValueError(f"{name}: expected {expected}, got {str(value)[:80]!a}")
     return kind(**{name: value for name, value in values.items() if name in accepted}, **more)

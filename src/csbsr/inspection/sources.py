@@ -8,13 +8,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from csbsr.inside import inside
 from csbsr.inspection.corrections import Correctable
 from csbsr.inspection.metadata import Metadata
 from csbsr.inspection.photographs import READABLE, Photograph, find
-from csbsr.inspection.record import DONE, FAILED, Agreement, Record
+from csbsr.inspection.record import DONE, FAILED, Agreement, Record, Source
 from csbsr.inspection.store import MEASURE, PICTURES, SUMMARY, PicturePlaces, read_summary
 from csbsr.measure import gsd_of
-from csbsr.words import first_names
+from csbsr.words import first_names, printable
 
 log = logging.getLogger("csbsr")
 
@@ -45,6 +46,8 @@ class Mask:
         size: (H, W) of it, if noted.
         photograph: its file, if noted; it may be gone.
         missing: share of the photograph's pixels where its file holds none, if noted.
+        kernels: the estimated blur of the photograph, if noted; see `csbsr.measure.BlurMap.of_numbers`.
+        noted: of the photograph's file, when it was read; None if nothing was noted.
     """
 
     path: Path
@@ -64,6 +67,8 @@ class Mask:
     size: tuple[int, int] | None = None
     photograph: Path | None = None
     missing: float | None = None
+    kernels: Mapping[str, object] | None = None
+    noted: Source | None = None
 
     def listed_name(self, gsd: float | dict[str, float] | None) -> str:
         """The name by which a list of ground sampling distances has it; its own if none does."""
@@ -198,15 +203,19 @@ class Results:
     def _item(self, record: Record, root: Path, files: set[Path] | None) -> Mask | None:
         path = self.folder / record.file
         results = record.results or {}
-        places = {kind: self.folder / results[kind] for kind in ("probability", "mask") if kind in results}
+        places = {
+            kind: place
+            for kind in ("probability", "mask")
+            if kind in results and (place := inside(self.folder, results[kind])) is not None
+        }
         if files is not None:
             places = {kind: place for kind, place in places.items() if place in files}
             if not places:
                 return None
         elif root not in path.parents:
             return None
-        inside = self.folder == root or root in self.folder.parents
-        name = (self.folder.relative_to(root) / record.file).as_posix() if inside else record.file
+        below = self.folder == root or root in self.folder.parents
+        name = (self.folder.relative_to(root) / record.file).as_posix() if below else record.file
         kind = next((kind for kind, place in places.items() if place.is_file()), next(iter(places), None))
         if record.status != DONE or kind is None:
             stopped = record.error or "csbsr-predict did not finish it; run it again"
@@ -215,9 +224,10 @@ class Results:
             return Mask(path, name, PurePosixPath(name).with_suffix("").as_posix(), error=error, unread=unread)
         stem = results[kind].rpartition(f"_{kind}")[0]
         after = PicturePlaces.of(self.folder, stem).after
+        own = inside(self.folder, after.relative_to(self.folder).as_posix())
         return Mask(
             places[kind], name, (PurePosixPath(name).parent / PurePosixPath(stem).name).as_posix(),
-            picture=after if after.is_file() else None,
+            picture=own if own is not None and own.is_file() else None,
             scale=self._scale(record),
             threshold=record.threshold,
             metadata=record.metadata or Metadata(),
@@ -227,16 +237,20 @@ class Results:
             predicted=True,
             correctable=self._correctable(record, stem),
             size=_size(record),
-            photograph=None if record.source is None else Path(record.source.path),
+            photograph=_photograph(record),
             missing=None if record.handled is None else record.handled.missing_share,
+            kernels=record.kernels,
+            noted=record.source,
         )  # fmt: skip
 
     def _correctable(self, record: Record, stem: str) -> Correctable | None:
         size, results = _size(record), record.results or {}
         if size is None:
             return None
-        mask, labelme = (self.folder / results[kind] if kind in results else None for kind in ("mask", "labelme"))
-        photograph = None if record.source is None else Path(record.source.path)
+        mask, labelme = (
+            inside(self.folder, results[kind]) if kind in results else None for kind in ("mask", "labelme")
+        )
+        photograph = _photograph(record)
         return Correctable(self.folder / stem, size, photograph, mask, labelme, record.digest)
 
     def _scale(self, record: Record) -> float:
@@ -246,6 +260,12 @@ class Results:
         if not width or not result or record.threshold is None:
             raise _damaged(self.folder, f"{record.file} without width, result_width or threshold")
         return result / width
+
+
+def _photograph(record: Record) -> Path | None:
+    """The file of a photograph, if it is there as it was: a summary may come from anyone, and name any file."""
+    source = record.source
+    return Path(source.path) if source is not None and Source.of(Path(source.path)).same_as(source) else None
 
 
 def _size(record: Record) -> tuple[int, int] | None:
@@ -260,15 +280,15 @@ def results_of(folder: Path, root: Path) -> Results | None:
     """The results that a folder belongs to: its own, those of a folder above it inside ``root``, or further up those
     that have a photograph there."""
     for place in (folder, *folder.parents):
-        inside = place == root or root in place.parents
+        within = place == root or root in place.parents
         try:
             results = Results.read(place)
         except ValueError as error:
-            if inside:
+            if within:
                 raise
             log.warning("%s", error)
             continue
-        if results is not None and (inside or results.holds(folder)):
+        if results is not None and (within or results.holds(folder)):
             return results
     return None
 
@@ -299,8 +319,8 @@ def _nothing(source: Path, written: Sequence[Results], items: Sequence[Mask]) ->
 
 def _damaged(folder: Path, reason: object) -> ValueError:
     return ValueError(
-        f"input: {folder / SUMMARY} cannot be read as a summary of csbsr-predict ({reason!r}), which tells the scale "
-        "of the masks; restore it, or copy the masks to another folder and give scale="
+        f"input: {printable(folder / SUMMARY)} cannot be read as a summary of csbsr-predict ({reason}), which tells "
+        "the scale of the masks; restore it, or copy the masks to another folder and give scale="
     )
 
 

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 
 from csbsr.metrics import overlap
-from csbsr.metrics.overlap import THRESHOLDS, Counts
+from csbsr.metrics.overlap import Counts
+from csbsr.metrics.thresholds import THRESHOLDS
 
 #: What can be asked for; the first five need a segmentation.
 GROUPS = ("iou", "surface", "overlap", "tolerance", "centerline", "image", "kernel")

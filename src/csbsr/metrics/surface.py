@@ -26,7 +26,8 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 from torch import Tensor
 
-from csbsr.metrics.overlap import THRESHOLDS, above, levels_and_mask
+from csbsr.metrics.overlap import above, levels_and_mask
+from csbsr.metrics.thresholds import THRESHOLDS
 
 # Length by code, as a class: 0 for √2/2, 1 for 1, 2 for √2. Codes 0 and 15 are no surface.
 _CLASS = np.array([0, 0, 0, 1, 0, 1, 2, 0, 0, 2, 1, 0, 1, 0, 0, 0])

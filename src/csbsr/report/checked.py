@@ -51,10 +51,10 @@ def check_run_card(card: Any) -> None:
     for key, kind in (("name", str), ("degradation", str), ("fingerprint", str), ("images", int)):
         if data.get(key) is not None:
             field(data, key, kind, f"{name}: data")
-    for keys, kind in ((_TEXTS, str), (_NUMBERS, float), (("config", "training"), dict)):
-        for key in keys:
-            if card.get(key) is not None:
-                field(card, key, kind, name)
+    kinds: dict[str, type] = dict.fromkeys(_TEXTS, str) | dict.fromkeys(_NUMBERS, float)
+    for key, entry_kind in {**kinds, "config": dict, "training": dict}.items():
+        if card.get(key) is not None:
+            field(card, key, entry_kind, name)
 
 
 def check_names(names: Iterable[str | None]) -> None:

@@ -18,8 +18,10 @@ def write_evaluation(
     rows: Sequence[Mapping[str, Any]],
     curves: Mapping[str, Sequence[float]],
     card: Mapping[str, Any],
+    robustness: Sequence[Mapping[str, Any]] = (),
 ) -> None:
-    """Write ``metrics.json``, ``per_image.csv``, ``curves.csv``, ``run_card.json`` and ``report.html`` into ``folder``.
+    """Write ``metrics.json``, ``per_image.csv``, ``curves.csv``, ``run_card.json`` and ``report.html`` into ``folder``,
+    and ``robustness.csv`` if there are rows of `csbsr.report.robustness.robustness`.
 
     What is undefined (NaN) is null in the JSON files and empty in the tables.  The arguments are those of
     `csbsr.report.page.evaluation_page`; the pictures are expected in ``folder/pictures``.
@@ -29,4 +31,7 @@ def write_evaluation(
     write_text(folder / "per_image.csv", csv_text(rows, list(rows[0])) if rows else "")
     lines = [dict(zip(curves, values, strict=True)) for values in zip(*curves.values(), strict=True)]
     write_text(folder / "curves.csv", csv_text(lines, list(curves)) if lines else "")
-    write_text(folder / "report.html", evaluation_page(metrics, definitions, rows, curves, card, folder / PICTURES))
+    page = evaluation_page(metrics, definitions, rows, curves, card, folder / PICTURES, robustness)
+    write_text(folder / "report.html", page)
+    if robustness:
+        write_text(folder / "robustness.csv", csv_text(robustness, list(robustness[0])))

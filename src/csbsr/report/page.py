@@ -18,6 +18,7 @@ from csbsr.pages.templates import template
 from csbsr.report.collect import Evaluation
 from csbsr.report.pictures import ImagePictures
 from csbsr.report.published import FOOTNOTE
+from csbsr.report.robustness_table import section
 from csbsr.report.runcard import system_name
 from csbsr.report.tables import PUBLISHED_MARK, same_data, shown_columns, table_rows
 
@@ -55,6 +56,7 @@ def evaluation_page(
     curves: Mapping[str, Sequence[float]],
     card: Mapping[str, Any],
     pictures: str | Path,
+    robustness: Sequence[Mapping[str, Any]] = (),
 ) -> str:
     """The report of one evaluation.
 
@@ -65,6 +67,7 @@ def evaluation_page(
         curves: values at the thresholds, as `csbsr.metrics.CrackMetrics.curves` gives them.
         card: see `csbsr.report.runcard.run_card`.
         pictures: folder of the images' `csbsr.report.pictures.ImagePictures`.
+        robustness: a row per camera, as `csbsr.report.robustness.robustness` gives them.
     """
     threshold = _threshold(metrics)
     rows = with_blur_width(rows, pictures)
@@ -80,6 +83,7 @@ def evaluation_page(
         threshold=threshold,
         groups={title: images for title, images in groups.items() if images},
         left_out=sum(row.get("mask_pixels") == 0 for row in rows),
+        robustness=section(robustness),
         entries=_entries(card),
     )
 

@@ -4,33 +4,22 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
 import torch.nn.functional as F
-from markupsafe import Markup
-from torch import Tensor, nn
+from torch import nn
 
 from csbsr.contracts import Batch, JointOutput, Sample
 from csbsr.data import evaluation_generator
 from csbsr.degradation import degrade
-from csbsr.degradation.factors import Factor
+from csbsr.degradation.factors import Factor, robustness_factors
 from csbsr.metrics import CrackMetrics, functional
-from csbsr.pages.bars import Bar, bar_chart
+from csbsr.metrics.representable import nearest_kernel
+from csbsr.report.robustness_table import COLUMNS
 
 log = logging.getLogger("csbsr")
-
-#: Columns of the table: key, heading, digits, meaning.
-COLUMNS = (
-    ("iou_max", "IoU max", 3, "mean over the images of the IoU, at the threshold best for this row"),
-    ("iou_recommended", "IoU", 3, "the same at the recommended threshold"),
-    ("psnr", "PSNR", 2, "of the super-resolved image, dB"),
-    ("psnr_bicubic", "bicubic", 2, "PSNR of the bicubic enlargement, dB"),
-    ("kernel_psnr", "kernel", 2, "PSNR of the estimated kernel, dB"),
-    ("kernel_psnr_best", "best kernel", 2, "PSNR of the nearest kernel that this system can express, dB"),
-    ("consistency", "consistency", 2, "PSNR of the super-resolved image, degraded again, against the photograph, dB"),
-)
 
 
 def robustness(
@@ -52,7 +41,8 @@ def robustness(
         threshold: the recommended threshold; None takes the best of the images.
 
     Returns:
-        Rows with ``factor``, ``group``, ``value``, ``images`` and the keys of `COLUMNS`; NaN where a system has none.
+        Rows with ``factor``, ``group``, ``value``, ``images`` and the keys of
+        `csbsr.report.robustness_table.COLUMNS`; NaN where a system has none.
     """
     count = min(images, len(samples))
     if count < 1:
@@ -69,6 +59,17 @@ def robustness(
     finally:
         network.train(was_training)
     return rows
+
+
+def by_settings(
+    settings: Mapping[str, Any] | None, network: nn.Module, samples: Any, seed: int, threshold: float | None
+) -> list[dict[str, Any]]:
+    """`robustness` by the group ``robustness`` of the configuration; no rows without one."""
+    if not settings:
+        return []
+    ranges = {key: value for key, value in settings.items() if key != "images"}
+    factors = robustness_factors(int(getattr(network, "scale", 4)), **ranges)
+    return robustness(network, samples, factors, settings["images"], seed, threshold)
 
 
 def _row(
@@ -111,65 +112,6 @@ def _degraded(samples: Sequence[Sample], factor: Factor, seed: int, device: torc
             "hr": hr, "mask": sample["mask"][None].to(device), "name": [sample["name"]],
             "lr": lr, "kernel": kernel, "blur": blur,
         }  # fmt: skip
-
-
-def nearest_kernel(network: nn.Module, kernel: Tensor) -> Tensor | None:
-    """The kernel nearest to ``kernel`` (B, 1, k, k) that a system can express, None if it does not say."""
-    for part in (network, getattr(network, "sr", None)):
-        says: Callable[[Tensor], Tensor] | None = getattr(part, "nearest_kernel", None)
-        if says is not None:
-            return says(kernel)
-    return None
-
-
-def unsuited(rows: Sequence[Mapping[str, Any]], least: float = 45.0) -> str | None:
-    """A sentence naming the factors whose blur the system cannot express to ``least`` dB, None if there are none."""
-    names = [
-        str(row["factor"])
-        for row in rows
-        if row["group"] != "varying" and row.get("kernel_psnr_best", math.inf) < least
-    ]
-    if not names:
-        return None
-    return (
-        "The kernels of this system cannot represent the blur of: "
-        + ", ".join(names)
-        + f" (the nearest one is below {least:g} dB)."
-    )
-
-
-def table_rows(rows: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[list[str]]]:
-    """Headings and lines of text; columns without any number are left out."""
-    shown = [column for column in COLUMNS if any(math.isfinite(row[column[0]]) for row in rows)]
-    lines = [
-        [
-            str(row["factor"]),
-            *("–" if not math.isfinite(row[key]) else f"{row[key]:.{digits}f}" for key, _, digits, _ in shown),
-        ]
-        for row in rows
-    ]
-    return ["", *(heading for _, heading, *_ in shown)], lines
-
-
-def figure(rows: Sequence[Mapping[str, Any]]) -> str:
-    """The rows' IoU as a bar chart, an ``<svg>`` element."""
-    bars = [Bar(str(row["factor"]), float(row["iou_max"])) for row in rows]
-    return bar_chart(bars, "IoU max, mean over the images", marked=bars[0].value)
-
-
-def section(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
-    """What the report's template shows of the rows, None without any."""
-    if not rows:
-        return None
-    headings, lines = table_rows(rows)
-    return {
-        "images": rows[0]["images"],
-        "headings": headings,
-        "lines": lines,
-        "meanings": [(heading, meaning) for key, heading, _, meaning in COLUMNS if heading in headings],
-        "figure": Markup(figure(rows)),
-        "unsuited": unsuited(rows),
-    }
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -81,7 +81,7 @@ def markdown(evaluations: Sequence[Evaluation]) -> str:
         "|---|---|---|" + "---:|" * len(columns),
     ]
     for row in table_rows(evaluations):
-        cells = [*(_markdown(text) for text in (row.name, row.system, row.data)), *(row.text(c) for c in columns)]
+        cells = [*(escaped(text) for text in (row.name, row.system, row.data)), *(row.text(c) for c in columns)]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join([*lines, "", f"{PUBLISHED_MARK} {FOOTNOTE}", ""])
 
@@ -126,17 +126,19 @@ def latex(evaluations: Sequence[Evaluation]) -> str:
 
 def same_data(evaluations: Sequence[Evaluation]) -> bool:
     """Whether all evaluations saw the same low-resolution images, by what their run cards say."""
-    return len({_seen(evaluation.card) for evaluation in evaluations}) <= 1
+    return len({seen_data(evaluation.card) for evaluation in evaluations}) <= 1
 
 
-def _seen(card: dict[str, Any]) -> str:
+def seen_data(card: dict[str, Any]) -> str:
+    """What tells of the low-resolution images that an evaluation saw, by its run card; equal for equal images."""
     seen = {key: card["data"].get(key) for key in ("fingerprint", "images")} | {"scale": card.get("scale")}
     if card["data"].get("name") != "degraded":  # else the images are files, which the fingerprint covers
         seen |= {"seed": card.get("seed"), "degradation": card.get("config", {}).get("degradation")}
     return json.dumps(seen, sort_keys=True)
 
 
-def _markdown(text: str) -> str:
+def escaped(text: str) -> str:
+    """The text without what Markdown would read as its own."""
     return text.replace("\\", "\\\\").replace("|", "\\|").replace("*", "\\*").replace("_", "\\_").replace("`", "\\`")
 
 

@@ -28,6 +28,10 @@ class Restoring(Callback):
         """Everything is put back."""
         self._begun = True
 
+    def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Everything is put back; a validation that a stop cut off comes first."""
+        self._begun = True
+
     def explained(self, error: Exception) -> Exception:
         """``error``, or one that names the checkpoint where restoring it failed."""
         if self.ckpt is None or self._begun or not isinstance(error, _OF_RESTORING):
