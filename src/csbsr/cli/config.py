@@ -18,7 +18,8 @@ from csbsr.names import SHIPPED
 
 #: Values that are paths: taken literally, whatever characters they hold, and made absolute.
 PATH_KEYS = (
-    "ckpt", "init", "data.root", "input", "output", "out", "photos", "gsd_mm", "hydra.run.dir", "hydra.sweep.dir"
+    "ckpt", "init", "data.root", "data.surfaces", "data.surfaces_list", "input", "output", "out", "photos", "gsd_mm",
+    "hydra.run.dir", "hydra.sweep.dir",
 )  # fmt: skip
 #: Values that are words with spaces and commas: taken literally.
 TEXT_KEYS = (

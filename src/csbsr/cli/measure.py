@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 import csbsr
 from csbsr.cli.command import now, plain, reports_errors, require
 from csbsr.cli.config import SOME_FAILED, literal_paths, run, show_version, unquoted
-from csbsr.cli.measuring import measuring_of
+from csbsr.cli.measuring import measuring_from
 from csbsr.data.mask_values import MaskRule, label_of
 from csbsr.inspection.job import Job
 from csbsr.inspection.masks import MeasuringMasks
@@ -55,7 +55,7 @@ def measure(config: DictConfig) -> None:
     masks = find_masks(Path(config.input), output, photos)
     if config.min_pixels is None:
         config.min_pixels = max(mask.min_pixels for mask in masks)
-    measuring = measuring_of(config)
+    measuring = measuring_from(config)
     about = {
         "command": MEASURE, "version": csbsr.__version__,
         "overrides": unquoted(HydraConfig.get().overrides.task), "settings": plain(config),

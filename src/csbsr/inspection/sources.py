@@ -90,7 +90,7 @@ def find_masks(source: Path, output: Path, photos: Path | None) -> list[Mask]:
         raise FileNotFoundError(f"photos: expected a folder of photographs, got {photos}, which is none")
     if source.is_dir():
         root = source.resolve()  # to see the folders above it
-        own = results_of(root, root)
+        own = results_around(root, root)
         written = list(_below(root, output)) if own is None else [own]
         chosen: list[tuple[Results, set[Path] | None]] = [(results, None) for results in written]
         try:
@@ -128,7 +128,7 @@ def _named(source: Path, output: Path) -> tuple[Path, list[tuple[Results, set[Pa
     for photograph in found:
         folder = photograph.path.parent
         if folder not in known:
-            known[folder] = results_of(folder, root)
+            known[folder] = results_around(folder, root)
         results = known[folder]
         if results is None or (single and not results.wrote(photograph.path)):
             plain.append(photograph)
@@ -276,7 +276,7 @@ def _size(record: Record) -> tuple[int, int] | None:
     return found.result_height, found.result_width
 
 
-def results_of(folder: Path, root: Path) -> Results | None:
+def results_around(folder: Path, root: Path) -> Results | None:
     """The results that a folder belongs to: its own, those of a folder above it inside ``root``, or further up those
     that have a photograph there."""
     for place in (folder, *folder.parents):
