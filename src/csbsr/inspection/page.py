@@ -164,8 +164,8 @@ def remarks(row: Row) -> list[str]:
     elif _number(row, "severity_uncertain"):
         found.append("class uncertain: a limit lies within the uncertainty of the width")
     if flags := _number(row, "width_flags"):
-        cracks = "crack" if flags == 1 else "cracks"
-        found.append(f"{flags:.0f} {cracks} with widths from mask and light that disagree, or filled: see the list")
+        noun = "crack" if flags == 1 else "cracks"
+        found.append(f"{flags:.0f} {noun} with widths from mask and light that disagree, or filled: see the list")
     if _number(row, "exposure_exceeded"):
         found.append("above the guide's value for the chosen exposure")
     if (_number(row, "reduced") or 1) > 1:
