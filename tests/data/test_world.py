@@ -1,5 +1,8 @@
 """The varied world: deterministic, wide and narrow cracks, photographs as surfaces, and marks that are no crack."""
 
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+
 import cv2
 import numpy as np
 import pytest
@@ -182,6 +185,18 @@ def test_decoded_photographs_are_bounded(folder):
     for seed in range(12):
         small.piece(np.random.default_rng(seed), (32, 32))
     assert len(small._kept) <= 3
+
+
+def test_threads_and_processes_share_a_folder(folder):
+    small = SurfaceFolder(folder, cache_mb=0.1)
+    pairs = WorldPairs("train", 24, (48, 48), 0, small, photographed=1.0)
+    expected = [pairs.read(index)[0] for index in range(24)]
+    with ThreadPoolExecutor(8) as pool:
+        for found, image in zip(pool.map(lambda index: pairs.read(index)[0], range(24)), expected, strict=True):
+            np.testing.assert_array_equal(found, image)
+    other = pickle.loads(pickle.dumps(pairs))
+    assert len(other.surfaces._kept) == 0
+    np.testing.assert_array_equal(other.read(7)[0], expected[7])
 
 
 def test_bad_folders_and_arguments(tmp_path):

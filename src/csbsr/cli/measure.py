@@ -27,6 +27,7 @@ from csbsr.words import first_names, printable
 
 log = logging.getLogger("csbsr")
 
+_MOSTLY, _NEARLY_ALL = 0.5, 0.9  # shares: of a mask's pixels, of the masks
 _USAGE = "csbsr-measure input=<masks> output=<folder>"
 _REQUIRED = {"input": "masks: a file, a folder or a pattern", "output": "a folder for the results"}
 
@@ -68,10 +69,23 @@ def measure(config: DictConfig) -> None:
     for line in notes_on_distances(masks, measuring):
         log.warning("note     %s", line)
     counts = with_progress(job, "measuring", failed, least=2)
+    for line in notes_on_all(store.sorted_records):
+        log.warning("note     %s", line)
     log.info("done     %d, failed %d", counts.done, counts.failed)
     log.info("report   %s", output / REPORT)
     if counts.failed:
         raise SystemExit(SOME_FAILED)
+
+
+def notes_on_all(records: Sequence[Record]) -> list[str]:
+    """Lines on all masks together: a single empty or very cracked one is normal."""
+    shares = [record.measured.density or 0.0 for record in records if record.measured is not None]
+    if len(shares) > 1 and sum(share > _MOSTLY for share in shares) > _NEARLY_ALL * len(shares):
+        return ["nearly all masks are crack on more than half of their pixels: they look inverted; say crack_label=0 "
+                "if cracks are black there"]  # fmt: skip
+    if len(shares) > 1 and not any(shares):
+        return [f"none of the {len(shares)} masks holds a crack; if they are labels or inverted, say crack_label="]
+    return []
 
 
 def notes_on_distances(masks: Sequence[Mask], measuring: Measuring) -> list[str]:

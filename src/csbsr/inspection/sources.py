@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from csbsr.data.pairs import folded
 from csbsr.inside import inside
 from csbsr.inspection.corrections import Correctable
 from csbsr.inspection.metadata import Metadata
@@ -19,7 +20,8 @@ from csbsr.words import first_names, printable
 
 log = logging.getLogger("csbsr")
 
-_ENDINGS = ("_mask", "_probability")  # of csbsr-predict's files, which a photograph's name lacks
+#: Of csbsr-predict's files, and of masks in data sets, which a photograph's name lacks.
+_ENDINGS = ("_mask", "_probability", "_label", "_gt", "_seg")
 _NOTHING_SAVED = "no mask or probability was saved; run csbsr-predict with save=mask,probability"
 
 
@@ -329,7 +331,7 @@ def _photographs(folder: Path) -> dict[str, list[Path]]:
     found: dict[str, list[Path]] = {}
     for path in sorted(folder.rglob("*")):
         if path.suffix.lower() in READABLE and path.is_file():
-            found.setdefault(path.relative_to(folder).with_suffix("").as_posix().casefold(), []).append(path)
+            found.setdefault(folded(path.relative_to(folder).with_suffix("").as_posix()), []).append(path)
     return found
 
 
@@ -340,7 +342,7 @@ def _of_file(mask: Photograph, index: Mapping[str, Sequence[Path]], photos: Path
     stem = PurePosixPath(mask.name).with_suffix("").as_posix()
     names = [stem, *(stem.removesuffix(ending) for ending in _ENDINGS if stem.endswith(ending))]
     for name in names:
-        paths = index.get(name.casefold(), ())
+        paths = index.get(folded(name), ())
         for path in sorted(paths, key=lambda path: path.stem != PurePosixPath(name).name):  # the same case first
             name_there = path.relative_to(photos).as_posix()
             return Mask(mask.path, mask.name, mask.stem, path, listed=(name_there,), photograph=path)
