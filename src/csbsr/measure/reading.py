@@ -109,7 +109,8 @@ def reduced(segmentation: np.ndarray, factor: int) -> np.ndarray:
     """
     if factor == 1:
         return segmentation
-    shrinker = Shrinker(*segmentation.shape, factor)
+    height, width = segmentation.shape
+    shrinker = Shrinker(height, width, factor)
     shrinker.add(segmentation)
     return shrinker.result().astype(np.float16).clip(0, 1)
 
