@@ -1,11 +1,14 @@
 """The varied world: deterministic, wide and narrow cracks, photographs as surfaces, and marks that are no crack."""
 
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+
 import cv2
 import numpy as np
 import pytest
 
 from csbsr.data import DataError, SurfaceFolder, SyntheticPairs, WorldPairs, synthetic_data
-from csbsr.data.synthetic.crack import Path
+from csbsr.data.synthetic.crack import CrackPath
 from csbsr.data.world import cracks, distractors, ground, objects, openings
 from tests.data.helpers import Halving
 
@@ -64,7 +67,7 @@ def test_statistics_of_many_images():
 def test_a_wide_crack_covers_its_area_and_is_marked_where_half_covered():
     points = np.stack([np.linspace(-10, 140, 301), np.full(301, 64.0)], 1)
     for width in (1.0, 3.0, 20.0, 50.0):
-        covered = cracks.coverage(np.random.default_rng(1), [Path(points, np.full(301, width))], SIZE)
+        covered = cracks.coverage(np.random.default_rng(1), [CrackPath(points, np.full(301, width))], SIZE)
         area = covered[:, 20:108].sum() / 88
         assert area == pytest.approx(width, abs=0.3 + 0.2 * width * (width >= cracks.WIDE))
         assert covered.min() == 0
@@ -147,7 +150,7 @@ def test_an_opening_is_dark_inside_and_untouched_far_away():
         inside = []
         for seed in range(8):
             rng = np.random.default_rng(seed)
-            covered = cracks.coverage(rng, [Path(points, np.full(301, width))], SIZE)
+            covered = cracks.coverage(rng, [CrackPath(points, np.full(301, width))], SIZE)
             opened = openings.open_surface(rng, lit, cracks.Cracks(style, covered, covered, width), (0.0, 1.0))
             assert np.isfinite(opened).all()
             assert np.abs(opened[:, :8] - 0.6).max() < 0.05
@@ -182,6 +185,18 @@ def test_decoded_photographs_are_bounded(folder):
     for seed in range(12):
         small.piece(np.random.default_rng(seed), (32, 32))
     assert len(small._kept) <= 3
+
+
+def test_threads_and_processes_share_a_folder(folder):
+    small = SurfaceFolder(folder, cache_mb=0.1)
+    pairs = WorldPairs("train", 24, (48, 48), 0, small, photographed=1.0)
+    expected = [pairs.read(index)[0] for index in range(24)]
+    with ThreadPoolExecutor(8) as pool:
+        for found, image in zip(pool.map(lambda index: pairs.read(index)[0], range(24)), expected, strict=True):
+            np.testing.assert_array_equal(found, image)
+    other = pickle.loads(pickle.dumps(pairs))
+    assert len(other.surfaces._kept) == 0
+    np.testing.assert_array_equal(other.read(7)[0], expected[7])
 
 
 def test_bad_folders_and_arguments(tmp_path):

@@ -34,7 +34,7 @@ NOT_RUN = {
 #: Modules of the commands that Hydra composes.
 COMPOSED = {
     "csbsr-train": "train", "csbsr-eval": "evaluate", "csbsr-degrade": "degrade", "csbsr-predict": "predict",
-    "csbsr-measure": "measure",
+    "csbsr-measure": "measure", "csbsr-check": "check",
 }  # fmt: skip
 
 

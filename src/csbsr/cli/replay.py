@@ -72,7 +72,7 @@ SETTINGS: tuple[tuple[str, float], ...] = (
 )  # fmt: skip
 #: Settings of paths: the data is only read; beside ``ckpt=`` nobody reads the others.
 _PATHS = (
-    "data.root", "init", "segmentor.pretrained", "model.pretrained",
+    "data.root", "data.surfaces", "data.surfaces_list", "init", "segmentor.pretrained", "model.pretrained",
 )  # fmt: skip
 _NEVER = ("data.origin",)  # a sentence for an error
 _MOST_PIXELS = 2e8  # of a training batch

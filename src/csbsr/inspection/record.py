@@ -28,7 +28,7 @@ Group = TypeVar("Group")
 
 @dataclass(frozen=True)
 class Size:
-    """Of a photograph, in pixels, as it is seen upright."""
+    """The size of a photograph in pixels, as it is seen upright."""
 
     width: int | None = None
     height: int | None = None
@@ -131,7 +131,7 @@ class Source:
 
     @classmethod
     def of(cls, path: Path) -> Source:
-        """That of a file."""
+        """What tells the file at ``path``."""
         try:
             status = path.stat()
         except OSError:

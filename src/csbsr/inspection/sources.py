@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from csbsr.data.pairs import folded
 from csbsr.inside import inside
 from csbsr.inspection.corrections import Correctable
 from csbsr.inspection.metadata import Metadata
@@ -19,7 +20,8 @@ from csbsr.words import first_names, printable
 
 log = logging.getLogger("csbsr")
 
-_ENDINGS = ("_mask", "_probability")  # of csbsr-predict's files, which a photograph's name lacks
+#: Of csbsr-predict's files, and of masks in data sets, which a photograph's name lacks.
+_ENDINGS = ("_mask", "_probability", "_label", "_gt", "_seg")
 _NOTHING_SAVED = "no mask or probability was saved; run csbsr-predict with save=mask,probability"
 
 
@@ -90,7 +92,7 @@ def find_masks(source: Path, output: Path, photos: Path | None) -> list[Mask]:
         raise FileNotFoundError(f"photos: expected a folder of photographs, got {photos}, which is none")
     if source.is_dir():
         root = source.resolve()  # to see the folders above it
-        own = results_of(root, root)
+        own = results_around(root, root)
         written = list(_below(root, output)) if own is None else [own]
         chosen: list[tuple[Results, set[Path] | None]] = [(results, None) for results in written]
         try:
@@ -128,7 +130,7 @@ def _named(source: Path, output: Path) -> tuple[Path, list[tuple[Results, set[Pa
     for photograph in found:
         folder = photograph.path.parent
         if folder not in known:
-            known[folder] = results_of(folder, root)
+            known[folder] = results_around(folder, root)
         results = known[folder]
         if results is None or (single and not results.wrote(photograph.path)):
             plain.append(photograph)
@@ -276,7 +278,7 @@ def _size(record: Record) -> tuple[int, int] | None:
     return found.result_height, found.result_width
 
 
-def results_of(folder: Path, root: Path) -> Results | None:
+def results_around(folder: Path, root: Path) -> Results | None:
     """The results that a folder belongs to: its own, those of a folder above it inside ``root``, or further up those
     that have a photograph there."""
     for place in (folder, *folder.parents):
@@ -329,7 +331,7 @@ def _photographs(folder: Path) -> dict[str, list[Path]]:
     found: dict[str, list[Path]] = {}
     for path in sorted(folder.rglob("*")):
         if path.suffix.lower() in READABLE and path.is_file():
-            found.setdefault(path.relative_to(folder).with_suffix("").as_posix().casefold(), []).append(path)
+            found.setdefault(folded(path.relative_to(folder).with_suffix("").as_posix()), []).append(path)
     return found
 
 
@@ -340,7 +342,7 @@ def _of_file(mask: Photograph, index: Mapping[str, Sequence[Path]], photos: Path
     stem = PurePosixPath(mask.name).with_suffix("").as_posix()
     names = [stem, *(stem.removesuffix(ending) for ending in _ENDINGS if stem.endswith(ending))]
     for name in names:
-        paths = index.get(name.casefold(), ())
+        paths = index.get(folded(name), ())
         for path in sorted(paths, key=lambda path: path.stem != PurePosixPath(name).name):  # the same case first
             name_there = path.relative_to(photos).as_posix()
             return Mask(mask.path, mask.name, mask.stem, path, listed=(name_there,), photograph=path)

@@ -79,7 +79,7 @@ class PicturePlaces(NamedTuple):
 
     @classmethod
     def of(cls, folder: str | Path, stem: str) -> PicturePlaces:
-        """Those of the photograph whose results are named ``stem``."""
+        """The files of the photograph whose results are named ``stem``."""
         own = Path(folder) / PICTURES / stem
         return cls(own / "before.webp", own / "after.webp", own / "widths.png", own / "cracks.csv")
 
@@ -191,7 +191,7 @@ class Store:
         return {kind: path.with_name(f"{path.name}_{kind}{KINDS[kind]}") for kind in KINDS if kind in kinds}
 
     def results(self, stem: str, kinds: Collection[str]) -> dict[str, str]:
-        """The same, as paths inside the folder."""
+        """Files of a photograph's results by kind, as paths inside the folder."""
         return {kind: place.relative_to(self.folder).as_posix() for kind, place in self.places(stem, kinds).items()}
 
     def pictures(self, stem: str) -> PicturePlaces:
@@ -281,7 +281,7 @@ class GrowingFiles:
 
     @property
     def kinds(self) -> Sequence[str]:
-        """Of the files."""
+        """Kinds of the files."""
         return list(self.places)
 
     def place(self, kind: str) -> Path:

@@ -54,5 +54,5 @@ class PredictionOptions:
 
     @property
     def margins(self) -> tuple[int, int]:
-        """Of a super-resolved and of a segmented tile."""
+        """Pixels thrown away around a super-resolved and around a segmented tile."""
         return self.margin_sr, self.margin_segmentation

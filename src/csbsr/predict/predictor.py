@@ -15,8 +15,9 @@ from torch import Tensor
 from csbsr.build import TRUSTED
 from csbsr.data.reading import read_photograph
 from csbsr.joint import JointSystem
+from csbsr.memory import available_memory
 from csbsr.predict.consistency import Consistency
-from csbsr.predict.memory import available_memory, out_of_memory
+from csbsr.predict.memory import out_of_memory
 from csbsr.predict.options import PredictionOptions
 from csbsr.predict.passes import LEVELS, Layout, Outcome, PassOptions, Run, Sink
 from csbsr.predict.system import System
