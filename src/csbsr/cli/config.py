@@ -15,6 +15,9 @@ from omegaconf import OmegaConf
 import csbsr
 from csbsr.moved import present_words
 
+#: A ground sampling distance, perhaps with its uncertainty, as people write it: ``0.4+-0.02``, ``0,4 ± 0,02 mm``.
+_SAMPLING = re.compile(r"[0-9][0-9.,e\- ]*(?:mm)? ?(?:(?:\+-|\+/-|±) ?[0-9][0-9.,e\- ]*(?:mm)?)?")
+
 #: Values that are paths: taken literally, whatever characters they hold, and made absolute.
 PATH_KEYS = (
     "ckpt", "init", "data.root", "input", "output", "out", "photos", "gsd_mm", "hydra.run.dir", "hydra.sweep.dir"
@@ -98,6 +101,8 @@ def _literal(argument: str, sweep: bool) -> str:
         return f"{key}={quoted(value)}"
     if name not in PATH_KEYS or (name == "gsd_mm" and _is_number(value)):
         return argument
+    if name == "gsd_mm" and _SAMPLING.fullmatch(value) and not Path(value).exists():
+        return f"{key}={quoted(value)}"
     paths = value.split(",") if sweep and name in SWEPT_KEYS else [value]
     return f"{key}={','.join(quoted(Path(path).expanduser().absolute()) for path in paths)}"
 
