@@ -18,6 +18,7 @@ from csbsr.inspection.views import Views, embedded_views, thumbnail
 from csbsr.measure import WidthGuide
 from csbsr.measure.overlay import round_below
 from csbsr.pages.templates import template
+from csbsr.words import printable
 
 Row = Mapping[str, Any]
 
@@ -93,7 +94,7 @@ def inspection_page(
         ],
         severities=_severities(measured),
         width_unit=unit,
-        failed=[(entry.row["file"], entry.row["error"]) for entry in entries if entry.row.get("error")],
+        failed=[(printable(entry.row["file"]), entry.row["error"]) for entry in entries if entry.row.get("error")],
         percentile=next((entry.row["percentile"] for entry in measured if entry.row.get("percentile")), 95),
         guide=guide,
         sides=sides,
@@ -190,7 +191,7 @@ def _photograph(
         files = dict(zip(["large picture"], files.values(), strict=True))
     return {
         "number": number,
-        "name": row["file"],
+        "name": printable(row["file"]),
         "thumbnail": thumbnail(own),
         "cells": [_cell(row, column) for column in columns],
         "cracks": int(_number(row, "cracks") or 0),
