@@ -17,6 +17,7 @@ from omegaconf import OmegaConf
 
 import csbsr
 from csbsr.moved import present_words
+from csbsr.names import SHIPPED
 from csbsr.words import printable
 
 #: Values that are paths: taken literally, whatever characters they hold, and made absolute.
@@ -120,7 +121,7 @@ def with_point(argument: str) -> str:
 def _literal(argument: str, sweep: bool) -> str:
     key, equals, value = argument.partition("=")
     name = key.lstrip("+")
-    if not equals or value in ("", "null", "last") or value[0] in "'\"" or "${" in value:
+    if not equals or value in ("", "null", "last") or is_shipped(name, value) or value[0] in "'\"" or "${" in value:
         return argument
     if name in TEXT_KEYS:
         return f"{key}={quoted(value)}"
@@ -128,6 +129,11 @@ def _literal(argument: str, sweep: bool) -> str:
         return argument
     paths = value.split(",") if sweep and name in SWEPT_KEYS else [value]
     return f"{key}={','.join(quoted(Path(path).expanduser().absolute()) for path in paths)}"
+
+
+def is_shipped(name: str, value: str) -> bool:
+    """Whether ``value`` of the setting ``name`` means weights that come with the package, not a file of that name."""
+    return name in ("ckpt", "init") and value in SHIPPED and not Path(value).exists()
 
 
 def _is_number(text: str) -> bool:
