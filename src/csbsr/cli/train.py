@@ -299,7 +299,11 @@ def introduce(config: DictConfig, network: JointSystem, data: CrackDataModule, f
             "(the nearest it can make is below %g dB)",
             100 * beyond, ENOUGH,
         )  # fmt: skip
-    if config.width.sr == 1 and not torch.cuda.is_available() and choices.get("recipe") != "quick":
+    if (
+        config.width.sr == 1
+        and not torch.cuda.is_available()
+        and choices.get("recipe") not in ("quick", "lite", "finetune")
+    ):
         log.info(
             "note     no GPU found: the full-size system takes seconds a step here; recipe=quick is made for a CPU"
         )
