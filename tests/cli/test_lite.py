@@ -11,6 +11,7 @@ from csbsr.cli import evaluate, predict, train
 from csbsr.data import SyntheticPairs
 from tests.cli.inprocess import call
 
+BATCH = ["steps=2", "scheduler.warmup_steps=0", "data.batch_size=2", "data.crop=64", "logger=none"]
 TINY = [
     "data.train_images=8", "data.test_images=2", "data.size=[64,72]", "data.crop=64", "data.batch_size=2", "steps=2",
     "trainer.accelerator=cpu", "trainer.val_check_interval=2", "logger=none", "scheduler.warmup_steps=0",
@@ -60,7 +61,7 @@ def test_fine_tuning_keeps_a_share_of_the_shipped_weights(tmp_path, folder):
 
 def test_fine_tuning_needs_weights_to_start_from(tmp_path, folder, capsys):
     with pytest.raises(SystemExit):
-        call(train.main, "recipe=finetune", "data=folder", f"data.root={folder}", "steps=2", f"output={tmp_path / 'x'}")
+        call(train.main, "recipe=finetune", "data=folder", f"data.root={folder}", *BATCH, f"output={tmp_path / 'x'}")
     assert "init" in capsys.readouterr().err
 
 
