@@ -291,8 +291,9 @@ def introduce(config: DictConfig, network: JointSystem, data: CrackDataModule, f
         "data     %s: %d training and %d validation images", choices.get("data"), record["train"],
         len(record["validation"]),
     )  # fmt: skip
-    if "root" in config.data:  # it may come from a checkpoint
-        log.info("root     %s", printable(config.data.root))
+    for key in ("root", "surfaces", "surfaces_list"):
+        if config.data.get(key):  # it may come from the checkpoint
+            log.info("%-8s %s", key, printable(config.data[key]))
     log.info("output   %s", folder)
     beyond = beyond_reach(network, data.degradation)
     if beyond:
