@@ -63,6 +63,8 @@ CASES = [
     ("status is a number", summary(status=1), "status: expected"),
     ("settings is a list", summary(settings=[1]), "settings: expected"),
     ("source is text", summary(source="a"), "source: expected a mapping"),
+    ("source without a path", summary(source={"bytes": 3}), r"source\.path: expected a path, got null"),
+    ("source of zero", summary(source={"path": "a\0b"}), r"source\.path: expected a path"),
     ("many values", summary(settings={str(i): i for i in range(3000)}), "more than 2000 values"),
     ("escapes", summary(file="a\x1b[2J\n.jpg", width="\x1b[31m"), r"width: expected"),
 ]  # fmt: skip

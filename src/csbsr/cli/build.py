@@ -109,6 +109,7 @@ def make_card(config: DictConfig, spec: dict[str, Any], data: CrackDataModule) -
 def stored_config(config: DictConfig) -> Any:
     """The configuration as a checkpoint stores it: references stay, the folder of the data is where it is now."""
     stored: Any = OmegaConf.to_container(config, resolve=False)
-    if "root" in config.data:
-        stored["data"]["root"] = str(Path(config.data.root).absolute())
+    for key in ("root", "surfaces", "surfaces_list"):
+        if config.data.get(key):
+            stored["data"][key] = str(Path(config.data[key]).absolute())
     return stored

@@ -76,8 +76,9 @@ def evaluate(config: DictConfig) -> None:
     log.info("weights  %s", config.ckpt)
     data.setup("test")
     log.info("data     %d test images", len(found(data.test)))
-    if "root" in merged.data:  # it may come from the file
-        log.info("root     %s", printable(merged.data.root))
+    for key in ("root", "surfaces", "surfaces_list"):
+        if merged.data.get(key):  # it may come from the checkpoint
+            log.info("%-8s %s", key, printable(merged.data[key]))
     card = describe_run(config, merged, data, trained)
     loggers = make.instances(config.get("logger"))
     images = ImageFiles(folder, config.panels)

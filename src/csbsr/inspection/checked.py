@@ -42,6 +42,9 @@ def check_entry(entry: Any) -> None:
     level = entry.get("severity_level")
     if entry.get("severity") and not is_kind(level, int):
         raise ValueError(f"{about}: severity_level: expected a whole number, got {kind_of(level)}")
+    source = entry.get("source")
+    if isinstance(source, Mapping) and (not isinstance(source.get("path"), str) or "\0" in source["path"]):
+        raise ValueError(f"{about}: source.path: expected a path, got {kind_of(source.get('path'))}")
     settings = entry.get("settings")
     least = settings.get("min_pixels") if isinstance(settings, Mapping) else None
     if least is not None and not is_kind(least, float):

@@ -18,6 +18,7 @@ from csbsr.inspection.views import Views, embedded_views, thumbnail
 from csbsr.measure import WidthGuide
 from csbsr.measure.overlay import round_below
 from csbsr.pages.templates import template
+from csbsr.words import printable
 
 Row = Mapping[str, Any]
 
@@ -93,7 +94,7 @@ def inspection_page(
         ],
         severities=_severities(measured),
         width_unit=unit,
-        failed=[(entry.row["file"], entry.row["error"]) for entry in entries if entry.row.get("error")],
+        failed=[(printable(entry.row["file"]), entry.row["error"]) for entry in entries if entry.row.get("error")],
         percentile=next((entry.row["percentile"] for entry in measured if entry.row.get("percentile")), 95),
         guide=guide,
         sides=sides,
@@ -164,15 +165,15 @@ def remarks(row: Row) -> list[str]:
     elif _number(row, "severity_uncertain"):
         found.append("class uncertain: a limit lies within the uncertainty of the width")
     if flags := _number(row, "width_flags"):
-        cracks = "crack" if flags == 1 else "cracks"
-        found.append(f"{flags:.0f} {cracks} with widths from mask and light that disagree, or filled: see the list")
+        noun = "crack" if flags == 1 else "cracks"
+        found.append(f"{flags:.0f} {noun} with widths from mask and light that disagree, or filled: see the list")
     if _number(row, "exposure_exceeded"):
         found.append("above the guide's value for the chosen exposure")
     if (_number(row, "reduced") or 1) > 1:
         found.append(f"measured after shrinking by {_number(row, 'reduced'):.0f}, to keep memory bounded")
     if _number(row, "consistency_flag"):
-        cracks = _number(row, "consistency_cracks")
-        where = "" if cracks is None else f" (consistency {cracks:.3f} where cracks are marked)"
+        marked = _number(row, "consistency_cracks")
+        where = "" if marked is None else f" (consistency {marked:.3f} where cracks are marked)"
         found.append(f"super-resolved image does not agree with the photograph{where}")
     return found
 
@@ -190,7 +191,7 @@ def _photograph(
         files = dict(zip(["large picture"], files.values(), strict=True))
     return {
         "number": number,
-        "name": row["file"],
+        "name": printable(row["file"]),
         "thumbnail": thumbnail(own),
         "cells": [_cell(row, column) for column in columns],
         "cracks": int(_number(row, "cracks") or 0),
@@ -198,7 +199,7 @@ def _photograph(
         "level": None if level is None else int(level),
         "chip": None if level is None else min(int(level), _CHIPS),
         "remarks": remarks(row),
-        "width": _number(row, f"width_percentile_{unit}") or 0,
+        "width": _number(row, _width_key(row, unit)) or 0,
         "figures": _figures(row),
         "views": views,
         "scale": _scale(row),
@@ -263,7 +264,7 @@ def _both_units(row: Row, key: str, uncertainty: str | None) -> str:
 
 def _scale(row: Row) -> dict[str, Any] | None:
     """The colour scale's numbers, and a scale bar as a share of the picture's width."""
-    widest, columns = _number(row, "width_percentile_px"), _number(row, "width_px")
+    widest, columns = _number(row, _width_key(row, "px")), _number(row, "width_px")
     if not widest or not columns:
         return None
     per_pixel = _number(row, "mm_per_pixel")
@@ -290,7 +291,15 @@ def _comparison(row: Row, prefix: str) -> list[tuple[str, str, str]]:
 
 
 def _widest(cracks: Sequence[Row]) -> list[Row]:
-    return sorted(cracks, key=lambda crack: -(_number(crack, "width_percentile_px") or 0))[:_CRACKS]
+    return sorted(cracks, key=lambda crack: -(_number(crack, _width_key(crack, "px")) or 0))[:_CRACKS]
+
+
+def _width_key(row: Row, unit: str) -> str:
+    """The column with the percentile of the reported width, else of the mask's; the upper end if there is no value."""
+    reported = reported_key(row, "width_percentile")
+    if reported is None:
+        return f"width_percentile_{unit}"
+    return f"{reported}_{'high' if _number(row, f'{reported}_value_px') is None else 'value'}_{unit}"
 
 
 def _crack(row: Row) -> dict[str, Any]:
@@ -323,7 +332,7 @@ def _tiles(entries: Sequence[Entry], measured: Sequence[Entry]) -> list[tuple[st
     if lengths and len(lengths) == len(rows):
         tiles.append(("total length", f"{sum(lengths) / 1000:.2f} m"))
     for unit, digits in (("mm", 2), ("px", 1)):
-        widths = [value for row in rows if (value := _number(row, f"width_percentile_{unit}")) is not None]
+        widths = [value for row in rows if (value := _number(row, _width_key(row, unit))) is not None]
         if widths:
             tiles.append(("widest of them", f"{max(widths):.{digits}f} {unit}"))
             break

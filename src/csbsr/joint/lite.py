@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -140,6 +140,13 @@ class LiteNetwork(JointSystem):
     def nearest_kernel(self, kernel: Tensor) -> Tensor:
         """The kernel of this network's family, a Gaussian, of the shape of any ``kernel`` (B, 1, k, k)."""
         return kernel_of_shape(shape_of_kernel(kernel), self.kernel_size)
+
+    if TYPE_CHECKING:
+
+        def __call__(
+            self, lr: Tensor, kernel: Tensor | None = None, segment: bool = True, appearance: Appearance | None = None
+        ) -> JointOutput:
+            """See `forward`."""
 
     def forward(
         self, lr: Tensor, kernel: Tensor | None = None, segment: bool = True, appearance: Appearance | None = None
