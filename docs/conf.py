@@ -1,6 +1,14 @@
 """How the site is built: ``python -m sphinx -W -b html docs docs/_build``, without a network."""
 
+import importlib
+
 from csbsr import __version__
+
+# Packages that import their names when they are first asked for: asked for here, so that autodoc sees them.
+for package in ("csbsr", "csbsr.data", "csbsr.metrics", "csbsr.predict"):
+    module = importlib.import_module(package)
+    for name in module.__all__:
+        setattr(module, name, getattr(module, name))
 
 project = "csbsr"
 author = "the csbsr contributors"

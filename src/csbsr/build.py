@@ -13,6 +13,8 @@ from typing import Any
 from csbsr.moved import present_name
 
 TRUSTED = ("csbsr",)
+#: Modules whose functions may be named beside classes: they make data modules from plain values.
+_FACTORIES = ("csbsr.data.factories", "csbsr.inspection.corrected")
 
 
 def build(spec: Any, trusted: Sequence[str] = TRUSTED) -> Any:
@@ -57,7 +59,7 @@ def _resolve(name: str, trusted: Sequence[str]) -> Any:
         ) from error
     # Not whatever else can be reached through csbsr: with `build` itself a description could widen its own trust.
     origin = getattr(target, "__module__", "")
-    part = _inside(origin, trusted) and (isinstance(target, type) or origin == "csbsr.data.factories")
+    part = _inside(origin, trusted) and (isinstance(target, type) or origin in _FACTORIES)
     if name.startswith("csbsr.") and not part:
         raise ValueError(f"_target_ {name!r} is no part of a system; expected a class that csbsr defines")
     return target

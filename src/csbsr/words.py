@@ -31,6 +31,11 @@ def first_names(names: Sequence[object], most: int = 3) -> str:
     return ", ".join(map(printable, names[:most])) + (", …" if len(names) > most else "")
 
 
+def printable_lines(text: object) -> str:
+    """As `printable`, line by line: for a text of several lines."""
+    return "\n".join(map(printable, str(text).split("\n")))
+
+
 def _escaped(character: str) -> str:
     if character not in _TURNING and unicodedata.category(character) not in _HIDDEN:
         return character

@@ -183,3 +183,29 @@ def test_transparent_parts_are_neither_predicted_nor_counted(weights, tmp_path):
         assert float(record["crack_share"]) == pytest.approx(mask[:, 56:].mean(), rel=1e-3)
         results[name] = probability
     np.testing.assert_array_equal(results["black"], results["white"])  # what stands there changes nothing
+
+
+def test_a_corrected_folder_is_training_data_as_it_is(predicted, tmp_path):
+    from csbsr.data import DataError
+    from csbsr.inspection.corrected import CorrectedPairs, corrected_data
+    from tests.data.helpers import Halving
+
+    out, mask = known(predicted, tmp_path)
+    cv2.line(mask, (40, 5), (40, 60), 1, 8)
+    Image.fromarray(mask * np.uint8(255)).save(out / "a_mask.png")
+    exclude(out / "a_exclude.png", (HEIGHT, WIDTH), np.s_[:, 50:])
+    source = CorrectedPairs(out)
+    assert (len(source), source.name(0)) == (1, "a.png")
+    image, labels = source.read(0)
+    np.testing.assert_array_equal(image, wall())
+    wanted = (mask.reshape(HEIGHT, 4, WIDTH, 4).mean((1, 3)) >= 0.5).astype(np.uint8)
+    wanted[:, 50:] = 255
+    np.testing.assert_array_equal(labels, wanted)
+    data = corrected_data(str(out), Halving(), crop=16, batch_size=1, num_workers=0, validation_fraction=0.0)
+    data.setup("fit")
+    assert next(iter(data.train_dataloader()))["mask"].shape == (1, 1, 16, 16)
+    with pytest.raises(DataError, match=r"no summary\.json of csbsr-predict"):
+        len(CorrectedPairs(tmp_path))
+    (tmp_path / "w" / "in" / "a.png").unlink()
+    with pytest.raises(DataError, match="no longer where they were"):
+        len(CorrectedPairs(out))

@@ -113,7 +113,7 @@ def test_a_second_signal_stops_at_once(words, script, tmp_path):
 
 @needs_sweep
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
-@pytest.mark.parametrize("launcher", ["basic", "joblib"])
+@pytest.mark.parametrize("launcher", ["basic", "parallel"])
 def test_a_sweep_stops_alike_and_a_second_start_makes_the_rest(launcher, name, words, script, tmp_path):
     number, sweep = getattr(signal, name), tmp_path / "sweep"
     more = [f"hydra/launcher={launcher}"] if launcher != "basic" else []
@@ -136,7 +136,7 @@ def test_an_optuna_sweep_is_killed_and_started_again(words, script, tmp_path):
     words = [word for word in words if "val_check_interval" not in word]
     command = [
         *script, "-m", *words, "trainer.val_check_interval=10", "steps=10", "objective=iou_max", f"output={sweep}",
-        "hydra/sweeper=optuna", "hydra.sweeper.n_trials=8", "hydra.sweeper.n_jobs=2", "hydra/launcher=joblib",
+        "hydra/sweeper=search", "hydra.sweeper.n_trials=8", "hydra.sweeper.n_jobs=2", "hydra/launcher=parallel",
         "optimizer.lr=tag(log, interval(0.0001, 0.01))", "data.batch_size=choice(2,3,500)",
     ]  # fmt: skip
     process = start(command, tmp_path, start_new_session=True)
@@ -166,7 +166,7 @@ def test_an_optuna_sweep_is_killed_and_started_again(words, script, tmp_path):
 def test_a_submitit_sweep(words, script, tmp_path):
     sweep = tmp_path / "sweep"
     command = [
-        *script, "-m", *words, "hydra/launcher=submitit_local", "loss.beta=0.3,0.7", "steps=4", f"output={sweep}",
+        *script, "-m", *words, "hydra/launcher=local", "loss.beta=0.3,0.7", "steps=4", f"output={sweep}",
     ]  # fmt: skip
     assert start(command, tmp_path).wait(400) == 0, (tmp_path / "log.txt").read_text()[-2000:]
     assert [steps(sweep / job) for job in "01"] == [4, 4]
@@ -175,7 +175,7 @@ def test_a_submitit_sweep(words, script, tmp_path):
 @pytest.mark.skipif(not importlib.util.find_spec("hydra_plugins.hydra_ray_launcher"), reason="needs csbsr[ray]")
 def test_a_ray_sweep(words, script, tmp_path):
     sweep = tmp_path / "sweep"
-    command = [*script, "-m", *words, "hydra/launcher=ray", "loss.beta=0.3,0.7", "steps=4", f"output={sweep}"]
+    command = [*script, "-m", *words, "hydra/launcher=ray_jobs", "loss.beta=0.3,0.7", "steps=4", f"output={sweep}"]
     assert start(command, tmp_path).wait(580) == 0, (tmp_path / "log.txt").read_text()[-2000:]
     assert [steps(sweep / job) for job in "01"] == [4, 4]
 

@@ -123,13 +123,13 @@ def test_plugins_have_configurations_that_ship(monkeypatch):
     from csbsr.cli import sweep as sweeps
     from csbsr.cli.config import config_folder
 
-    for name in sweeps._PLUGINS:
+    for name, own, *_ in sweeps.PLUGINS:
         kind = "sweeper" if name == "optuna" else "launcher"
-        assert (config_folder() / "hydra" / kind / f"csbsr_{name}.yaml").is_file()
+        assert (config_folder() / "hydra" / kind / f"{own}.yaml").is_file()
     monkeypatch.setattr(sweeps.importlib.util, "find_spec", lambda name: name)
     words = ["-m", "hydra/launcher=joblib", "hydra/sweeper=optuna", "hydra/launcher=basic", "seed=0,1"]
     assert sweeps.own_plugins(words) == [
-        "-m", "hydra/launcher=csbsr_joblib", "hydra/sweeper=csbsr_optuna", "hydra/launcher=basic", "seed=0,1",
+        "-m", "hydra/launcher=parallel", "hydra/sweeper=search", "hydra/launcher=basic", "seed=0,1",
     ]  # fmt: skip
     monkeypatch.setattr(sweeps.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ValueError, match=r"hydra/launcher=ray: .*pip install csbsr\[ray\]"):

@@ -16,8 +16,9 @@ from tests.cli.inprocess import exit_code
 
 
 def picture(seed, size=(48, 64)):
-    noise = np.random.RandomState(seed).normal(140, 40, (*size, 3)).astype(np.float32)
-    return cv2.GaussianBlur(noise, (0, 0), 1.5).clip(0, 255).astype(np.uint8)
+    noise = np.random.RandomState(seed).normal(140, 40, size).astype(np.float32)
+    grey = cv2.GaussianBlur(noise, (0, 0), 1.5)
+    return np.stack([grey, grey * 0.95, grey * 0.9], 2).clip(0, 255).astype(np.uint8)
 
 
 def crack(seed, size=(48, 64)):
@@ -53,8 +54,8 @@ def planted(tmp_path_factory):
     shutil.copy(train / "images" / "p60.jpg", train / "images" / "p61.jpg")
     shutil.copy(train / "images" / "p70.jpg", test / "images" / "p1000.jpg")
     again = (picture(80).astype(np.float32) * 0.9 + 15).astype(np.uint8)
-    Image.fromarray(cv2.resize(cv2.resize(again, (56, 42)), (64, 48))).save(train / "images" / "p81.jpg", quality=60)
-    Image.fromarray(picture(90)).save(test / "images" / "p1001.jpg", quality=50)
+    Image.fromarray(cv2.resize(cv2.resize(again, (56, 42)), (64, 48))).save(train / "images" / "p81.jpg", quality=80)
+    Image.fromarray(picture(90)).save(test / "images" / "p1001.jpg", quality=60)
     for name, mask in (("empty", np.zeros((48, 64), np.uint8)), ("inverted", None)):
         write(root / name, 2000 if mask is None else 3000, 6)
         for path in (root / name / "masks").iterdir():
@@ -120,6 +121,13 @@ def test_what_the_scale_resolves():
     assert part.narrower(4) == 0.4
     assert "40 % of the length of its cracks is narrower than 4 px" in widths_sentence(part, 4)
     assert widths_sentence(Part("x"), 4) == ""
+
+
+def test_other_walls_with_the_same_crack_are_not_alike():
+    walls = [picture(i, (96, 128)) for i in range(40)]
+    for wall in walls:
+        cv2.line(wall, (5, 20), (120, 70), (40, 40, 40), 2)
+    assert list(near([print_of(wall) for wall in walls])) == []
 
 
 def test_prints_tell_saved_again_from_other_images():

@@ -19,7 +19,7 @@ def description(name, **changes):
     own = OmegaConf.load(CONF / f"{name}.yaml")
     *shared, last = own.pop("defaults")
     assert last == "_self_"
-    assert shared == (["base"] if name in ("synthetic", "degraded") else ["base", "files"])
+    assert shared == (["base"] if name in ("synthetic", "degraded", "corrected") else ["base", "files"])
     node = OmegaConf.merge(*(OmegaConf.load(CONF / f"{part}.yaml") for part in shared), own, changes)
     whole = OmegaConf.create({"data": node, "seed": 7, "degradation": "replaced below"})
     spec = OmegaConf.to_container(whole, resolve=True)["data"]
@@ -28,7 +28,7 @@ def description(name, **changes):
 
 
 def test_which_data_there_are():
-    assert NAMES == ["crackforest", "degraded", "folder", "khanhha", "masonry", "synthetic"]
+    assert NAMES == ["corrected", "crackforest", "degraded", "folder", "khanhha", "masonry", "synthetic"]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -55,7 +55,8 @@ def test_base_lists_every_option_with_its_default():
 def test_synthetic_defaults_are_those_of_python():
     own = OmegaConf.to_container(OmegaConf.load(CONF / "synthetic.yaml"))
     arguments = inspect.signature(synthetic_data).parameters
-    for name in ("train_images", "test_images", "data_seed"):
+    named = ("world", "surfaces", "surfaces_list", "photographed", "sound", "thinnest")
+    for name in ("train_images", "test_images", "data_seed", *named):
         assert own[name] == arguments[name].default
     assert tuple(own["size"]) == arguments["size"].default
 

@@ -164,7 +164,17 @@ def jpeg_of(bits):
     return bytes(data)
 
 
+def compressed_by(code):
+    data = bytearray(tiff(RGB))
+    place = data.index(b"\x03\x01\x03\x00\x01\x00\x00\x00")  # the tag of the compression
+    data[place + 8 : place + 10] = code.to_bytes(2, "little")
+    return bytes(data)
+
+
 REFUSED = {
+    "WebP in TIFF": (compressed_by(50001), "a TIFF compressed by WEBP"),
+    "JPEG XL in TIFF": (compressed_by(50002), "a TIFF compressed by JPEGXL"),
+    "LERC in TIFF": (compressed_by(34887), "a TIFF compressed by LERC"),
     "JPEG damaged in its middle": (damaged_in_the_middle(pillow(TILES, "JPEG", quality=95)), "damaged"),
     "progressive JPEG damaged": (
         damaged_in_the_middle(pillow(TILES, "JPEG", quality=95, progressive=True), 0.4), "damaged"),

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from csbsr.data import SyntheticPairs
-from csbsr.data.synthetic.crack import Path, coverage
+from csbsr.data.synthetic.crack import CrackPath, coverage
 
 
 def test_a_function_of_seed_split_and_index():
@@ -57,7 +57,7 @@ def test_coverage_is_the_covered_area():
     x = np.linspace(-4, 44, 25)
     for shift, rows in ((0.0, (0, 1, 1, 1, 0)), (0.5, (0, 0.5, 1, 1, 0.5))):
         points = np.stack([x, np.full_like(x, 8 + shift)], 1)
-        covered = coverage([Path(points, np.full(25, 3.0))], (16, 40))
+        covered = coverage([CrackPath(points, np.full(25, 3.0))], (16, 40))
         np.testing.assert_allclose(covered[6:11, 20], rows, atol=0.26)  # to a quarter of a pixel
         assert covered[:5].max() == 0
         assert abs(covered[:, 20].sum() - 3) <= 0.26

@@ -1,12 +1,16 @@
 """The varied world: deterministic, wide and narrow cracks, photographs as surfaces, and marks that are no crack."""
 
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+
 import cv2
 import numpy as np
 import pytest
 
-from csbsr.data import DataError, SurfaceFolder, WorldPairs
-from csbsr.data.synthetic.crack import Path
+from csbsr.data import DataError, SurfaceFolder, SyntheticPairs, WorldPairs, synthetic_data
+from csbsr.data.synthetic.crack import CrackPath
 from csbsr.data.world import cracks, distractors, ground, objects, openings
+from tests.data.helpers import Halving
 
 SIZE = (128, 128)
 
@@ -63,7 +67,7 @@ def test_statistics_of_many_images():
 def test_a_wide_crack_covers_its_area_and_is_marked_where_half_covered():
     points = np.stack([np.linspace(-10, 140, 301), np.full(301, 64.0)], 1)
     for width in (1.0, 3.0, 20.0, 50.0):
-        covered = cracks.coverage(np.random.default_rng(1), [Path(points, np.full(301, width))], SIZE)
+        covered = cracks.coverage(np.random.default_rng(1), [CrackPath(points, np.full(301, width))], SIZE)
         area = covered[:, 20:108].sum() / 88
         assert area == pytest.approx(width, abs=0.3 + 0.2 * width * (width >= cracks.WIDE))
         assert covered.min() == 0
@@ -146,7 +150,7 @@ def test_an_opening_is_dark_inside_and_untouched_far_away():
         inside = []
         for seed in range(8):
             rng = np.random.default_rng(seed)
-            covered = cracks.coverage(rng, [Path(points, np.full(301, width))], SIZE)
+            covered = cracks.coverage(rng, [CrackPath(points, np.full(301, width))], SIZE)
             opened = openings.open_surface(rng, lit, cracks.Cracks(style, covered, covered, width), (0.0, 1.0))
             assert np.isfinite(opened).all()
             assert np.abs(opened[:, :8] - 0.6).max() < 0.05
@@ -183,6 +187,18 @@ def test_decoded_photographs_are_bounded(folder):
     assert len(small._kept) <= 3
 
 
+def test_threads_and_processes_share_a_folder(folder):
+    small = SurfaceFolder(folder, cache_mb=0.1)
+    pairs = WorldPairs("train", 24, (48, 48), 0, small, photographed=1.0)
+    expected = [pairs.read(index)[0] for index in range(24)]
+    with ThreadPoolExecutor(8) as pool:
+        for found, image in zip(pool.map(lambda index: pairs.read(index)[0], range(24)), expected, strict=True):
+            np.testing.assert_array_equal(found, image)
+    other = pickle.loads(pickle.dumps(pairs))
+    assert len(other.surfaces._kept) == 0
+    np.testing.assert_array_equal(other.read(7)[0], expected[7])
+
+
 def test_bad_folders_and_arguments(tmp_path):
     with pytest.raises(DataError, match="no such folder"):
         len(SurfaceFolder(tmp_path / "none"))
@@ -202,3 +218,21 @@ def test_fingerprint(folder):
     prints = [WorldPairs(*args).fingerprint() for args in variants]
     assert len(set(prints)) == 5
     assert WorldPairs("a", 3, thinnest=3).fingerprint() != prints[0]
+
+
+def test_the_data_module_draws_the_world_that_was_asked_for(folder):
+    def test_part(**options):
+        data = synthetic_data(Halving(), 4, 3, (64, 64), num_workers=0, **options)
+        data.setup("test")
+        return data.test.source
+
+    assert isinstance(test_part(), SyntheticPairs)
+    varied = test_part(world="varied", thinnest=3.0, sound=0.5)
+    assert isinstance(varied, WorldPairs)
+    assert (varied.surfaces, varied.thinnest, varied.sound, varied.split) == (None, 3.0, 0.5, "test")
+    drawn_into = test_part(surfaces=str(folder), photographed=1.0)
+    assert isinstance(drawn_into, WorldPairs)
+    assert drawn_into.surfaces.split == "test"
+    assert drawn_into.picture(0).kind == "photograph"
+    with pytest.raises(ValueError, match="world: expected one of plain, varied"):
+        synthetic_data(Halving(), world="wide")

@@ -28,13 +28,18 @@ NOT_RUN = {
     "python -m pytest": "runs this test",
     "ruff": "scripts/test.sh runs it before the tests",
     "mypy": "scripts/test.sh runs it before the tests",
+    "srun": "needs Slurm; its csbsr-train words are those of the other examples",
+    "torchrun": "needs several machines; tests/cli/test_processes.py runs two processes on one",
+    "for": "loops over a sweep's jobs; tests/cli/test_report.py compares seeds",
+    "do": "is the same loop",
+    "done": "is the same loop",
     "python scripts/benchmark.py": "measures for minutes, some of it on a GPU",
     "csbsr-train recipe=quick segmentor=my_net": "the network is the reader's: tests/docs/test_contributing.py",
 }
 #: Modules of the commands that Hydra composes.
 COMPOSED = {
     "csbsr-train": "train", "csbsr-eval": "evaluate", "csbsr-degrade": "degrade", "csbsr-predict": "predict",
-    "csbsr-measure": "measure",
+    "csbsr-measure": "measure", "csbsr-check": "check",
 }  # fmt: skip
 
 
@@ -48,7 +53,7 @@ def statements(text):
                 yield list(words)
 
 
-COMMANDS = sorted({tuple(words) for path in TEXTS for block in blocks(path, "bash") for words in statements(block)})
+COMMANDS = sorted({tuple(words) for path in TEXTS for block in blocks(path, "bash|sh") for words in statements(block)})
 BEGINNINGS = [tuple(beginning.split()) for beginning in NOT_RUN]
 
 
@@ -74,9 +79,11 @@ def jobs(words):
     parsed = OverridesParser.create().parse_overrides(words)
     return itertools.product(
         *(
-            [f"{word.get_key_element()}={value}" for value in word.sweep_string_iterator()]
-            if word.is_sweep_override()
-            else [word.input_line]
+            [word.input_line]
+            if not word.is_sweep_override()
+            else [f"{word.get_key_element()}={word.value().start}"]
+            if word.is_interval_sweep()
+            else [f"{word.get_key_element()}={value}" for value in word.sweep_string_iterator()]
             for word in parsed
         )
     )

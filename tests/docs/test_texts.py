@@ -47,11 +47,14 @@ def test_every_option_is_in_the_table_of_groups():
     rows = [line for line in read(DOCS / "researchers.md").splitlines() if line.startswith("| `")]
     cells = {name: row for row in rows for name in re.findall(r"`([\w/]+)`", row.split("|")[1])}
     shared = {"base", "files", "evaluation"}  # what other options build on
-    other = {"experiment", "severity"}  # the first has a page of its own, the second is for measuring
+    other = {"experiment", "severity", "hydra"}  # a page of its own, for measuring, below
     for group in sorted(path for path in config_folder().iterdir() if path.is_dir() and path.name not in other):
         assert group.name in cells, f"docs/researchers.md: no row for the group {group.name}"
         for option in sorted(path.stem for path in group.glob("*.yaml") if path.stem not in shared):
             assert f"`{option}`" in cells[group.name], f"docs/researchers.md: {group.name}={option} is missing"
+    for path in (config_folder() / "hydra").glob("*/*.yaml"):  # by other names than the plugins' own configurations
+        group = f"hydra/{path.parent.name}"
+        assert f"`{path.stem}`" in cells[group], f"docs/researchers.md: {group}={path.stem} is missing"
 
 
 def test_every_published_row_is_in_the_table_of_systems():

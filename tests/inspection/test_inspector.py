@@ -11,7 +11,7 @@ from csbsr.inspection.photographs import Photograph
 from csbsr.inspection.predicting import PredictingAndMeasuring
 from csbsr.inspection.record import MEASURED, MEASURED_BICUBIC, Record
 from csbsr.inspection.store import GrowingFiles, PicturePlaces
-from csbsr.inspection.writing import Kept
+from csbsr.inspection.writing import KeptRows
 from csbsr.joint import JointNetwork
 from csbsr.measure import IMAGE_COLUMNS, reduced
 from csbsr.predict import Predictor
@@ -140,7 +140,7 @@ def test_a_segmentor_that_sees_the_blur_gets_the_photographs(flips, tmp_path):
     network = serial(KBPN)
     network.segmentor, network.normalization = Dark(uses_kernel=True), "none"
     predictor = Predictor(network, flips=flips, **TILE)
-    kept = Kept(Nothing(), 64)
+    kept = KeptRows(Nothing(), 64)
     kernels = predictor.run(photograph(), kept).kernels
     network.segmentor.seen.clear()
     record, _ = inspected(predictor, photograph(), tmp_path)
@@ -153,7 +153,7 @@ def test_a_segmentor_that_sees_the_blur_gets_the_photographs(flips, tmp_path):
 
 def test_large_results_are_kept_shrunken(tmp_path):
     predictor = Predictor(JointNetwork(Blocks(), Dark(), "none"), **TILE)
-    whole, small = Kept(Nothing(), 64), Kept(Nothing(), 0.01)
+    whole, small = KeptRows(Nothing(), 64), KeptRows(Nothing(), 0.01)
     for kept in (whole, small):
         predictor.run(photograph(4), kept)
     assert (whole.factor, small.factor) == (1, 3)
@@ -168,7 +168,7 @@ def test_large_results_are_kept_shrunken(tmp_path):
 
 def test_the_view_is_the_super_resolved_image(tmp_path):
     predictor = Predictor(JointNetwork(Blocks(), Dark(), "none"), **TILE)
-    kept = Kept(Nothing(), 64)
+    kept = KeptRows(Nothing(), 64)
     predictor.run(photograph(4), kept)
     assert kept.view().shape == (240, 320, 3)
     np.testing.assert_array_equal(kept.view()[::4, ::4], photograph(4))

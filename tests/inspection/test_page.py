@@ -10,7 +10,7 @@ from csbsr.inspection import page as inspection
 from csbsr.inspection.measuring import Measuring
 from csbsr.inspection.page import Entry, inspection_page, remarks, shown_columns
 from csbsr.inspection.record import BICUBIC, DONE, MEASURED, MEASURED_BICUBIC, Agreement, Metadata, Record
-from csbsr.inspection.report import entry_of, write_report
+from csbsr.inspection.report import entry_for, write_report
 from csbsr.inspection.store import PREDICT, GrowingFiles, Store
 from csbsr.inspection.views import embedded_views, shrunken_layer, width_layer
 from csbsr.measure import WidthGuide, measure_cracks
@@ -88,7 +88,7 @@ def test_numbers_of_a_photograph(page):
     article = page[page.index('id="p1"') : page.index('id="p2"')]
     figures = dict(re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", article))
     assert figures["cracks"] == "2"
-    assert figures["largest width"] == "2.00 mm (8.0 px)"  # 8 pixels of a quarter of a millimetre
+    assert figures["largest width"] == "2.00 (1.93–2.08) mm (8.0 px)"  # 8 ± 0.3 pixels of a quarter of a millimetre
     assert re.fullmatch(r"3[45]\.\d ± \d\.\d mm \(1[34]\d px\)", figures["length"])
     compared = re.findall(r'<th scope="row">(.*?)</th><td>(.*?)</td><td>(.*?)</td>', article)
     assert ("largest width", "2.00 mm (8.0 px)", "2.25 mm (9.0 px)") in compared
@@ -174,7 +174,7 @@ def test_thin_cracks_survive_shrinking():
 def test_the_page_stays_small(folder, page, monkeypatch):
     measuring = Measuring()
     store = Store(folder, PREDICT)
-    entries = [entry_of(measured(store, name, 5, measuring), store) for name in ("many/1.jpg", "many/2.jpg")]
+    entries = [entry_for(measured(store, name, 5, measuring), store) for name in ("many/1.jpg", "many/2.jpg")]
     entries[1].row["width_percentile_px"] = 99.0
     one = embedded_views(store.pictures("many/2"), 1280).size
     monkeypatch.setattr(inspection, "_BUDGET", int(1.5 * one))

@@ -6,8 +6,9 @@ import torch
 
 from csbsr.degradation import anisotropic_gaussian_kernel, degrade, delta_kernel
 from csbsr.inspection.pictures import consistency_picture, kernel_sheet, overlay
+from csbsr.memory import available_memory
 from csbsr.predict.consistency import LIMIT, Consistency, difference, flagged, kernel_shape, summarised
-from csbsr.predict.memory import PeakMemory, available_memory, out_of_memory
+from csbsr.predict.memory import PeakMemory, out_of_memory
 
 
 def smooth(size=128):

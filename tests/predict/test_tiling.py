@@ -28,7 +28,7 @@ def test_tiles_by_hand():
     axis = Axis(100, 40, blend=8, align=4)
     assert axis.bounds == [0, 32, 68, 100]  # thirds, rounded to multiples of 4
     assert [axis.kept(i) for i in range(3)] == [(0, 36), (28, 72), (64, 100)]
-    # Kept 36 + 2·4, margins 2·10, rounded up to 64; at the border the window reaches inwards.
+    # KeptRows 36 + 2·4, margins 2·10, rounded up to 64; at the border the window reaches inwards.
     assert [axis.window(i, 10) for i in range(3)] == [(0, 64), (16, 84), (36, 100)]
     np.testing.assert_allclose(
         axis.weights(1)[:9], [1 / 16, 3 / 16, 5 / 16, 7 / 16, 9 / 16, 11 / 16, 13 / 16, 15 / 16, 1]

@@ -109,6 +109,7 @@ def test_table_and_figure_leave_out_what_is_unknown():
     heads, lines = table_rows(rows)
     assert heads == ["", "IoU max"]
     assert lines == [["clean", "0.500"], ["a < b", "–"]]
+    assert table_rows([{**rows[0], "kernel_psnr_best": 123.4}])[1] == [["clean", "0.500", "> 80"]]
     drawn = figure(rows)
     assert "a &lt; b" in drawn
     assert drawn.count("<rect") == 2

@@ -18,6 +18,7 @@ AGAIN = [
     "callbacks.average.decay=0.99", "~segmentor.network.spatial_dims", "+segmentor.network.dropout=0.1",
     "metrics.groups=[iou,surface]", "loss.segmentation.region={dice: 1.0}", "scheduler.warmup_steps=1",
     "save_every_minutes=5", "objective=iou_max", "++data.seed=3", "sr.checkpoint=true",
+    "data.surfaces='/photos/walls'", "data.mask_name='{stem}_mask'", "data.crack_label='#ff0000'", "data.world=varied",
 ]  # fmt: skip
 REPEATED = [
     # a file of the disk as an option of a group
@@ -85,6 +86,8 @@ def test_the_error_lists_the_words_on_one_line_and_repeating_them_is_enough():
         ({"data": {"size": [10**6, 10**6]}}, r"data\.size: expected a number up to 4096"),
         ({"degradation": {"size": 100_001}}, r"degradation\.size: expected a number up to 1000"),
         ({"degradation": {"sigma": [0, float("nan")]}}, r"degradation\.sigma: expected"),
+        ({"data": {"name": "/etc/passwd"}}, r"data\.name: expected a word, got '/etc/passwd'; give data\.name="),
+        ({"data": {"train": "../../etc"}}, r"data\.train: expected a word"),
         ({"data": {"batch_size": 1000, "crop": 4000}}, r"at most 200 megapixels together, got 1000 crops of 4000"),
     ],
 )

@@ -11,6 +11,7 @@ from typing import Any
 import hydra
 import pytorch_lightning as pl
 from hydra.core.hydra_config import HydraConfig
+from hydra.errors import InstantiationException
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
@@ -67,7 +68,15 @@ def build_trainer(config: DictConfig, callbacks: list[Any], loggers: list[Any]) 
     logging.getLogger("pytorch_lightning.utilities.rank_zero").setLevel(logging.WARNING)
     for advice in ADVICE:
         warnings.filterwarnings("ignore", advice)
-    return hydra.utils.instantiate(config.trainer, callbacks=callbacks, logger=loggers)
+    try:
+        return hydra.utils.instantiate(config.trainer, callbacks=callbacks, logger=loggers)
+    except InstantiationException as error:
+        reason = error.__cause__ or error
+        raise ValueError(
+            f"trainer: {reason} (trainer.accelerator={config.trainer.get('accelerator')}, "
+            f"trainer.devices={config.trainer.get('devices')}); trainer.accelerator=auto takes what this machine has, "
+            "trainer.accelerator=cpu trainer.devices=1 runs everywhere"
+        ) from error
 
 
 def instances(group: DictConfig | None) -> list[Any]:
@@ -100,6 +109,7 @@ def make_card(config: DictConfig, spec: dict[str, Any], data: CrackDataModule) -
 def stored_config(config: DictConfig) -> Any:
     """The configuration as a checkpoint stores it: references stay, the folder of the data is where it is now."""
     stored: Any = OmegaConf.to_container(config, resolve=False)
-    if "root" in config.data:
-        stored["data"]["root"] = str(Path(config.data.root).absolute())
+    for key in ("root", "surfaces", "surfaces_list"):
+        if config.data.get(key):
+            stored["data"][key] = str(Path(config.data[key]).absolute())
     return stored

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timezone
 from functools import wraps
 from pathlib import Path
@@ -15,9 +16,10 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from csbsr.cli.config import check_words
+from csbsr.cli.config import check_words, value_of
 from csbsr.errors import NonFiniteLoss
 from csbsr.files import disk_trouble
+from csbsr.words import printable_lines
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +77,7 @@ def reports_errors(task: Callable[[DictConfig], Any]) -> Callable[[DictConfig], 
 
         def clean() -> None:
             if new and folder.is_dir() and not any((folder / name).exists() for name in ("checkpoints", "metrics.csv")):
-                shutil.rmtree(folder)
+                forget(folder, HydraConfig.get().overrides.task)
 
         try:
             check_words(HydraConfig.get().overrides.task, HydraConfig.get().job.config_name)
@@ -89,7 +91,7 @@ def reports_errors(task: Callable[[DictConfig], Any]) -> Callable[[DictConfig], 
                 raise
             clean()
             log.debug("traceback", exc_info=True)
-            print(f"error: {explained(error)}", file=sys.stderr)
+            print(f"error: {printable_lines(explained(error))}", file=sys.stderr)
             raise SystemExit(1) from None
 
     return wrapper
@@ -104,3 +106,21 @@ def _out_of_memory() -> tuple[type[Exception], ...]:
     """torch's error, where torch is at work at all."""
     torch = sys.modules.get("torch")
     return () if torch is None else (torch.OutOfMemoryError,)
+
+
+def forget(folder: Path, words: Sequence[str]) -> None:
+    """Remove the folder of a run that came to nothing.
+
+    Args:
+        folder: of the run.
+        words: its overrides; if they do not choose a folder, the default's folders above it (``runs/<date>``) are
+            removed too where nothing else is in them.
+    """
+    shutil.rmtree(folder)
+    here = Path.cwd()
+    if value_of(words, "output") is None and here in folder.absolute().parents:
+        for above in folder.absolute().parents:
+            if above == here:
+                break
+            with suppress(OSError):  # something else is in it
+                above.rmdir()

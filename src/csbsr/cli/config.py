@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.metadata
+import os
 import re
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -14,10 +17,13 @@ from omegaconf import OmegaConf
 
 import csbsr
 from csbsr.moved import present_words
+from csbsr.names import SHIPPED
+from csbsr.words import printable
 
 #: Values that are paths: taken literally, whatever characters they hold, and made absolute.
 PATH_KEYS = (
-    "ckpt", "init", "data.root", "input", "output", "out", "photos", "gsd_mm", "hydra.run.dir", "hydra.sweep.dir"
+    "ckpt", "init", "data.root", "data.surfaces", "data.surfaces_list", "input", "output", "out", "photos", "gsd_mm",
+    "hydra.run.dir", "hydra.sweep.dir",
 )  # fmt: skip
 #: Values that are words with spaces and commas: taken literally.
 TEXT_KEYS = (
@@ -28,6 +34,7 @@ SWEPT_KEYS = ("ckpt", "init", "data.root", "input")
 #: Exit codes: some of many inputs failed; stopped by Ctrl-C, as a shell has it.
 SOME_FAILED, STOPPED = 2, 130
 _COMMA = re.compile(r"([+-]?\d*),(\d+)( *mm)?")
+_IN_OWN_FOLDER = ("train", "eval")  # commands whose run has a folder of its own, made by Hydra
 _SHARED = ("base", "files")  # options of a group that hold what the others share
 _FREE = ("trainer.", "logger.", "callbacks.", "hydra.")  # arguments of others' classes, some of several types
 
@@ -43,6 +50,8 @@ def run(task: Callable, config_name: str, arguments: Sequence[str], stopped: str
 
     With ``stopped``, Ctrl-C prints that and exits with `STOPPED`.
     """
+    if config_name in _IN_OWN_FOLDER:
+        check_writable(value_of(arguments, "output"))
     sys.argv = [sys.argv[0], *said_now(arguments)]
     try:
         hydra.main(version_base="1.3", config_path=str(config_folder()), config_name=config_name)(task)()
@@ -51,6 +60,26 @@ def run(task: Callable, config_name: str, arguments: Sequence[str], stopped: str
             raise
         print(f"stopped; {stopped}", file=sys.stderr)
         raise SystemExit(STOPPED) from None
+
+
+def check_writable(output: str | None) -> None:
+    """Leave with a line if the folder of a run, or without one the working folder, cannot be written.
+
+    Hydra makes that folder before any of our code runs, and shows what goes wrong there as a traceback.
+    """
+    wanted = Path(output).expanduser().absolute() if output not in (None, "", "null") else Path.cwd()
+    place = next(folder for folder in (wanted, *wanted.parents) if folder.exists())
+    try:
+        if not place.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+        with tempfile.TemporaryDirectory(prefix=".csbsr-", dir=place):
+            pass
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise SystemExit(
+            f"error: output: {printable(wanted)} cannot be written ({reason}); go to another folder, or say "
+            "output=<folder>"
+        ) from None
 
 
 def said_now(arguments: Sequence[str]) -> list[str]:
@@ -92,7 +121,7 @@ def with_point(argument: str) -> str:
 def _literal(argument: str, sweep: bool) -> str:
     key, equals, value = argument.partition("=")
     name = key.lstrip("+")
-    if not equals or value in ("", "null", "last") or value[0] in "'\"" or "${" in value:
+    if not equals or value in ("", "null", "last") or is_shipped(name, value) or value[0] in "'\"" or "${" in value:
         return argument
     if name in TEXT_KEYS:
         return f"{key}={quoted(value)}"
@@ -100,6 +129,11 @@ def _literal(argument: str, sweep: bool) -> str:
         return argument
     paths = value.split(",") if sweep and name in SWEPT_KEYS else [value]
     return f"{key}={','.join(quoted(Path(path).expanduser().absolute()) for path in paths)}"
+
+
+def is_shipped(name: str, value: str) -> bool:
+    """Whether ``value`` of the setting ``name`` means weights that come with the package, not a file of that name."""
+    return name in ("ckpt", "init") and value in SHIPPED and not Path(value).exists()
 
 
 def _is_number(text: str) -> bool:

@@ -78,9 +78,10 @@ def evaluate(config: DictConfig) -> None:
     log.info("weights  %s", config.ckpt)
     data.setup("test")
     log.info("data     %d test images", len(found(data.test)))
-    if "root" in merged.data:  # it may come from the file
-        log.info("root     %s", printable(merged.data.root))
-    card = card_of(config, merged, data, trained)
+    for key in ("root", "surfaces", "surfaces_list"):
+        if merged.data.get(key):  # it may come from the checkpoint
+            log.info("%-8s %s", key, printable(merged.data[key]))
+    card = describe_run(config, merged, data, trained)
     loggers = make.instances(config.get("logger"))
     images = ImageFiles(folder, config.panels)
     widths = WidthErrors(trained.get("recommended_threshold"))
@@ -106,7 +107,9 @@ def evaluate(config: DictConfig) -> None:
         log.info("output   %s", folder)
 
 
-def card_of(config: DictConfig, merged: DictConfig, data: CrackDataModule, trained: dict[str, Any]) -> dict[str, Any]:
+def describe_run(
+    config: DictConfig, merged: DictConfig, data: CrackDataModule, trained: dict[str, Any]
+) -> dict[str, Any]:
     """The run card of this evaluation; ``trained`` is what the checkpoint tells of itself."""
     chosen = HydraConfig.get().runtime.choices
     names = {key: chosen.get(key) or trained.get("choices", {}).get(key) for key in ("data", "degradation")}

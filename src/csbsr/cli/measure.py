@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 import csbsr
 from csbsr.cli.command import now, plain, reports_errors, require
 from csbsr.cli.config import SOME_FAILED, literal_paths, run, show_version, unquoted
-from csbsr.cli.measuring import measuring_of
+from csbsr.cli.measuring import measuring_from
 from csbsr.data.mask_values import MaskRule, label_of
 from csbsr.inspection.job import Job
 from csbsr.inspection.masks import MeasuringMasks
@@ -27,6 +27,7 @@ from csbsr.words import first_names, printable
 
 log = logging.getLogger("csbsr")
 
+_MOSTLY, _NEARLY_ALL = 0.5, 0.9  # shares: of a mask's pixels, of the masks
 _USAGE = "csbsr-measure input=<masks> output=<folder>"
 _REQUIRED = {"input": "masks: a file, a folder or a pattern", "output": "a folder for the results"}
 
@@ -55,7 +56,7 @@ def measure(config: DictConfig) -> None:
     masks = find_masks(Path(config.input), output, photos)
     if config.min_pixels is None:
         config.min_pixels = max(mask.min_pixels for mask in masks)
-    measuring = measuring_of(config)
+    measuring = measuring_from(config)
     about = {
         "command": MEASURE, "version": csbsr.__version__,
         "overrides": unquoted(HydraConfig.get().overrides.task), "settings": plain(config),
@@ -68,10 +69,23 @@ def measure(config: DictConfig) -> None:
     for line in notes_on_distances(masks, measuring):
         log.warning("note     %s", line)
     counts = with_progress(job, "measuring", failed, least=2)
+    for line in notes_on_all(store.sorted_records):
+        log.warning("note     %s", line)
     log.info("done     %d, failed %d", counts.done, counts.failed)
     log.info("report   %s", output / REPORT)
     if counts.failed:
         raise SystemExit(SOME_FAILED)
+
+
+def notes_on_all(records: Sequence[Record]) -> list[str]:
+    """Lines on all masks together: a single empty or very cracked one is normal."""
+    shares = [record.measured.density or 0.0 for record in records if record.measured is not None]
+    if len(shares) > 1 and sum(share > _MOSTLY for share in shares) > _NEARLY_ALL * len(shares):
+        return ["nearly all masks are crack on more than half of their pixels: they look inverted; say crack_label=0 "
+                "if cracks are black there"]  # fmt: skip
+    if len(shares) > 1 and not any(shares):
+        return [f"none of the {len(shares)} masks holds a crack; if they are labels or inverted, say crack_label="]
+    return []
 
 
 def notes_on_distances(masks: Sequence[Mask], measuring: Measuring) -> list[str]:

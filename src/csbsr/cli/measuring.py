@@ -10,7 +10,7 @@ from csbsr.inspection.measuring import Measuring
 from csbsr.measure import ground_sampling
 
 
-def measuring_of(config: DictConfig) -> Measuring:
+def measuring_from(config: DictConfig) -> Measuring:
     """How the configuration says to measure.
 
     Raises:

@@ -59,17 +59,17 @@ def lists_in_brackets(arguments: Sequence[str]) -> list[str]:
 def predict(config: DictConfig) -> None:
     """Predict what is not done yet; exits with 2 if a photograph failed."""
     require(config, _REQUIRED, _USAGE)
-    from csbsr.cli.measuring import measuring_of
+    from csbsr.cli.measuring import measuring_from
     from csbsr.inspection.job import Job
     from csbsr.inspection.photographs import find
     from csbsr.inspection.progress import with_progress
     from csbsr.joint import describe
     from csbsr.predict import Predictor
 
-    measuring = measuring_of(config) if config.measure else None
+    measuring = measuring_from(config) if config.measure else None
     predictor = Predictor.load(config.ckpt, trusted=tuple(config.trusted), **{key: config[key] for key in OPTIONS})
-    card = card_of(config, predictor)
-    work = work_of(config, predictor, measuring, card)
+    card = describe_run(config, predictor)
+    work = make_work(config, predictor, measuring, card)
     found = find(config.input, config.output)
     about = {
         "checkpoint": config.ckpt, "network": describe(predictor.system.network), "threshold": predictor.threshold,
@@ -90,7 +90,7 @@ def predict(config: DictConfig) -> None:
                 log.warning("gsd_mm   %d %s (%s)", len(names), message, first_names([str(name) for name in names]))
     log.info("output   %s", config.output)
     with at_most(config.max_megapixels):
-        counts = with_progress(job, "predicting", line_of)
+        counts = with_progress(job, "predicting", progress_line)
     log.info("done     %d, skipped %d, failed %d", counts.done, counts.skipped, counts.failed)
     if counts.flagged:
         log.info("note     %d flagged: the super-resolved image does not explain the photograph", counts.flagged)
@@ -101,7 +101,7 @@ def predict(config: DictConfig) -> None:
         raise SystemExit(SOME_FAILED)
 
 
-def card_of(config: DictConfig, predictor: Predictor) -> dict[str, Any]:
+def describe_run(config: DictConfig, predictor: Predictor) -> dict[str, Any]:
     """The run card; what the checkpoint tells of itself stands beside what was asked for."""
     from csbsr.report.runcard import run_card
 
@@ -119,7 +119,9 @@ def card_of(config: DictConfig, predictor: Predictor) -> dict[str, Any]:
     )
 
 
-def work_of(config: DictConfig, predictor: Predictor, measuring: Measuring | None, card: dict[str, Any]) -> Predicting:
+def make_work(
+    config: DictConfig, predictor: Predictor, measuring: Measuring | None, card: dict[str, Any]
+) -> Predicting:
     """What is done with each photograph."""
     from csbsr.inspection.predicting import Predicting, PredictingAndMeasuring
 
@@ -141,7 +143,7 @@ def introduce(config: DictConfig, predictor: Predictor) -> None:
     log.info("mask     probability > %g (%s)", predictor.threshold, origin)
 
 
-def line_of(record: Record) -> str:
+def progress_line(record: Record) -> str:
     """What the terminal is told of a photograph."""
     from csbsr.predict.consistency import why_flagged
 

@@ -72,11 +72,12 @@ SETTINGS: tuple[tuple[str, float], ...] = (
 )  # fmt: skip
 #: Settings of paths: the data is only read; beside ``ckpt=`` nobody reads the others.
 _PATHS = (
-    "data.root", "init", "segmentor.pretrained", "model.pretrained",
+    "data.root", "data.surfaces", "data.surfaces_list", "init", "segmentor.pretrained", "model.pretrained",
 )  # fmt: skip
 _NEVER = ("data.origin",)  # a sentence for an error
 _MOST_PIXELS = 2e8  # of a training batch
 _WORD = re.compile(r"[\w.+{} #\-]{0,64}")
+_REFERENCE = re.compile(r"\$\{[.\w]+\}")
 _KEY = re.compile(r"[A-Za-z]\w*(\.[A-Za-z0-9]\w*)*")
 
 
@@ -101,7 +102,7 @@ def check_stored(stored: Sequence[str], given: Sequence[str], path: str | Path) 
 
 
 def check_sizes(settings: Mapping[str, Any], keys: Sequence[str], name: str) -> None:
-    """Check the numbers of a stored configuration against `SETTINGS`.
+    """Check the numbers of a stored configuration against `SETTINGS`, and that only the data's folders are paths.
 
     Args:
         settings: the configuration, or a part of it.
@@ -109,7 +110,8 @@ def check_sizes(settings: Mapping[str, Any], keys: Sequence[str], name: str) -> 
         name: of the file, for the error.
 
     Raises:
-        ValueError: a number is too large to be taken from a file, or crops and batches together are.
+        ValueError: a number is too large to be taken from a file, or crops and batches together are; a text could be a
+            path.
     """
     pending: list[tuple[str, Any]] = [(key, settings.get(key)) for key in keys]
     while pending:
@@ -123,6 +125,11 @@ def check_sizes(settings: Mapping[str, Any], keys: Sequence[str], name: str) -> 
                 f"{name}: {printable(place)}: expected a number up to {largest:g}, got {value:g}; give "
                 f"{printable(place)}=<number> yourself"
             )
+        elif isinstance(value, str) and not _is_harmless(place, value):
+            shown = printable(place)
+            raise ValueError(
+                f"{name}: {shown}: expected a word, got {printable(value)[:80]!r}; give {shown}=<value> yourself"
+            )
     data = settings.get("data")
     if isinstance(data, Mapping):
         batch, crop = (data.get(key) for key in ("batch_size", "crop"))
@@ -131,6 +138,12 @@ def check_sizes(settings: Mapping[str, Any], keys: Sequence[str], name: str) -> 
                 f"{name}: data.batch_size and data.crop: expected at most {_MOST_PIXELS / 1e6:g} megapixels together, "
                 f"got {batch} crops of {crop}; give them yourself"
             )
+
+
+def _is_harmless(place: str, text: str) -> bool:
+    if place in _PATHS or place == "data.origin" or place.endswith("._target_") or _REFERENCE.fullmatch(text):
+        return True
+    return place not in _NEVER and _WORD.fullmatch(text) is not None and ".." not in text
 
 
 def may_be_said_again(word: str) -> bool:

@@ -14,6 +14,7 @@ from csbsr.report.collect import collect
 from csbsr.report.page import comparison_page
 from csbsr.report.seeds import statistics
 from csbsr.report.tables import comma_separated, latex, markdown, same_data
+from csbsr.words import printable_lines
 
 log = logging.getLogger("csbsr")
 
@@ -36,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         compare(options.folders, options.out, options.images)
     except (ValueError, OSError) as error:
-        raise SystemExit(f"error: {disk_trouble(error) or error}") from None
+        raise SystemExit(f"error: {printable_lines(disk_trouble(error) or error)}") from None
 
 
 def compare(folders: Sequence[Path], out: Path, images: int = 12) -> None:

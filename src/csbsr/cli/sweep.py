@@ -23,14 +23,15 @@ from csbsr.training.resuming import LAST, PREVIOUS, ResumePoint, read_sound
 from csbsr.training.stops import ECHO, SIGNALS
 from csbsr.weights.checkpoint import card
 
-#: Launchers and sweepers with a configuration of ours: the module of their plugin, and the extra that installs it.
-_PLUGINS = {
-    "joblib": ("hydra_joblib_launcher", "sweep"),
-    "submitit_local": ("hydra_submitit_launcher", "sweep"),
-    "submitit_slurm": ("hydra_submitit_launcher", "sweep"),
-    "optuna": ("hydra_optuna_sweeper", "sweep"),
-    "ray": ("hydra_ray_launcher", "ray"),
-}
+#: Launchers and sweepers: the plugin's name, that of the configuration which ships, its module, the extra with it.
+PLUGINS = (
+    ("joblib", "parallel", "hydra_joblib_launcher", "sweep"),
+    ("submitit_local", "local", "hydra_submitit_launcher", "sweep"),
+    ("submitit_slurm", "slurm", "hydra_submitit_launcher", "sweep"),
+    ("ray", "ray_jobs", "hydra_ray_launcher", "ray"),
+    ("optuna", "search", "hydra_optuna_sweeper", "sweep"),
+)
+_GROUPS = ("hydra/launcher", "hydra/sweeper")
 
 
 def left_behind(config: DictConfig, folder: Path) -> tuple[str | None, ResumePoint]:
@@ -62,9 +63,9 @@ def holds_run(folder: Path) -> bool:
 
 
 def own_plugins(arguments: Sequence[str]) -> list[str]:
-    """The words with ``hydra/launcher=joblib`` and the like naming the configurations that ship with csbsr.
+    """The words with ``hydra/launcher=joblib`` and the like naming the configurations of `PLUGINS` that ship.
 
-    Those of the plugins have the plain names, and Hydra takes two of one name for one another's schema.
+    Those that come with the plugins have the plain names, and Hydra takes two of one name for each other's schema.
 
     Raises:
         ValueError: the plugin is not installed.
@@ -72,11 +73,12 @@ def own_plugins(arguments: Sequence[str]) -> list[str]:
     words = []
     for word in arguments:
         group, _, name = word.partition("=")
-        if group in ("hydra/launcher", "hydra/sweeper") and name in _PLUGINS:
-            module, extra = _PLUGINS[name]
+        plugin = next((one for one in PLUGINS if name in one[:2]), None) if group in _GROUPS else None
+        if plugin is not None:
+            _, own, module, extra = plugin
             if not importlib.util.find_spec("hydra_plugins") or not importlib.util.find_spec(f"hydra_plugins.{module}"):
                 raise ValueError(f"{word}: expected an installed plugin, found none; pip install csbsr[{extra}]")
-            word = f"{group}=csbsr_{name}"
+            word = f"{group}={own}"
         words.append(word)
     return words
 

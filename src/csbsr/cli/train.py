@@ -35,11 +35,12 @@ from csbsr.report.page import number
 from csbsr.training import slurm
 from csbsr.training.loggers import ContinuedCSVLogger, log_final
 from csbsr.training.module import CrackModule
+from csbsr.training.restoring import Restoring
 from csbsr.training.resuming import LAST, PREVIOUS, ResumePoint, read_sound
 from csbsr.training.stops import Stopped, Stops, StopTraining
 from csbsr.weights import load, read_checkpoint
 from csbsr.weights.checkpoint import card, check_goes_on, network_weights
-from csbsr.words import printable
+from csbsr.words import printable, printable_lines
 
 log = logging.getLogger("csbsr")
 
@@ -54,7 +55,7 @@ def main() -> None:
     try:
         arguments = own_plugins(continued(literal_paths(arguments)))
     except (ValueError, FileNotFoundError) as error:
-        raise SystemExit(f"error: {error}") from None
+        raise SystemExit(f"error: {printable_lines(error)}") from None
     sweep = any(word in ("-m", "--multirun") for word in arguments)
     with claims(), forwarding() if sweep else nullcontext():
         run(train, "train", arguments, stopped="nothing was being trained")
@@ -131,10 +132,10 @@ def fitted(config: DictConfig, folder: Path, stops: Stops) -> float | None:
                 config.ckpt, point.step, config.trainer.max_steps,
             )  # fmt: skip
             return objective(config.objective, point.validation)
-    data = make.build_data(config)
-    data.setup("fit")
     if config.init and not config.ckpt:
         start_from(network, config.init, tuple(config.trusted))
+    data = make.build_data(config)
+    data.setup("fit")
     phases = build(plain(config.phases))
     phases.check(network, from_scratch=not (config.init or config.ckpt))
     introduce(config, network, data, folder)
@@ -154,7 +155,8 @@ def fitted(config: DictConfig, folder: Path, stops: Stops) -> float | None:
         card=make.make_card(config, spec, data),
     )
     loggers = make.instances(config.logger)
-    callbacks = [*make.instances(config.callbacks), StopTraining(stops)]
+    restoring = Restoring(config.ckpt)
+    callbacks = [*make.instances(config.callbacks), StopTraining(stops), restoring]
     trainer = make.build_trainer(config, callbacks, loggers)
     if trainer.is_global_zero:
         for place in (folder, folder / "checkpoints", folder / "panels"):
@@ -168,7 +170,9 @@ def fitted(config: DictConfig, folder: Path, stops: Stops) -> float | None:
         trainer.fit(module, datamodule=data, ckpt_path=config.ckpt, weights_only=True)
     except (Stopped, NonFiniteLoss):
         raise
-    except Exception:
+    except Exception as error:
+        if (told := restoring.explained(error)) is not error:
+            raise told from error
         if holds_run(folder):
             rank_zero_only(log.info)("%s", how_to_go_on(folder))
         raise
@@ -286,8 +290,9 @@ def introduce(config: DictConfig, network: JointSystem, data: CrackDataModule, f
         "data     %s: %d training and %d validation images", choices.get("data"), record["train"],
         len(record["validation"]),
     )  # fmt: skip
-    if "root" in config.data:  # it may come from a checkpoint
-        log.info("root     %s", printable(config.data.root))
+    for key in ("root", "surfaces", "surfaces_list"):
+        if config.data.get(key):  # it may come from the checkpoint
+            log.info("%-8s %s", key, printable(config.data[key]))
     log.info("output   %s", folder)
     beyond = beyond_reach(network, data.degradation)
     if beyond:

@@ -31,10 +31,4 @@ _MODULES = {
     "synthetic_data": "factories",
 }
 __all__ = list(_MODULES)
-
-
-def __dir__() -> list[str]:
-    return [*globals(), *__all__]
-
-
 __getattr__ = by_name(__name__, _MODULES)

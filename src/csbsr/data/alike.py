@@ -10,10 +10,10 @@ import cv2
 import numpy as np
 
 _SIDE = 32  # pixels of the thumbnail whose frequencies are compared
-_COMPARED, _HASHED = 12, 8  # sides of the squares of its lowest frequencies
+_COMPARED, _HASHED = 16, 8  # sides of the squares of its lowest frequencies
 _LIGHT = 2  # side of the square of the very lowest, which is lighting
 _BANDS, _BITS = 6, 10  # parts of the hash, of which two images alike share at least one
-_LIKE = 0.9  # correlation of their frequencies from which two images show the same
+_LIKE = 0.92  # correlation of their frequencies from which two images show the same
 _CROWD = 2000  # images of one part of the hash beyond which they are too plain to be compared
 
 
@@ -22,7 +22,7 @@ class Print(NamedTuple):
 
     digest: bytes  #: of its pixels
     bits: int  #: 60 of its lowest frequencies
-    frequencies: bytes  #: (144,) float16 of length 1; empty for an image of one colour
+    frequencies: bytes  #: (256,) float16 of length 1; empty for an image of one colour
 
 
 def print_of(image: np.ndarray) -> Print:
@@ -38,6 +38,7 @@ def print_of(image: np.ndarray) -> Print:
     bits = int.from_bytes(np.packbits(hashed > np.median(hashed)).tobytes(), "big") >> (-_BANDS * _BITS % 8)
     compared = frequencies[:_COMPARED, :_COMPARED].copy()
     compared[:_LIGHT, :_LIGHT] = 0
+    compared = np.sign(compared) * np.sqrt(np.abs(compared))  # a strong edge that many images share weighs less
     length = float(np.linalg.norm(compared))
     unit = (compared / max(length, 1e-6)).astype(np.float16)
     return Print(digest.digest(), bits, unit.tobytes())

@@ -109,7 +109,7 @@ class CrackData:
 
     @property
     def seed(self) -> int:
-        """Of every draw."""
+        """The seed of every draw."""
         return self.options.seed
 
     def setup(self, stage: str | None = None) -> None:

@@ -58,7 +58,7 @@ def synthetic_data(
     degradation: Degradation,
     train_images: int = 800,
     test_images: int = 40,
-    size: Sequence[int] = (320, 320),
+    size: Sequence[int] | str = (320, 320),
     data_seed: int = 0,
     world: str = "plain",
     surfaces: str | None = None,
@@ -86,7 +86,7 @@ def synthetic_data(
     """
     if len(size) != 2 or not all(isinstance(side, int) for side in size):
         raise ValueError(f"size: expected height and width in pixels, such as [320,320], got {size!r}")
-    height, width = size
+    height, width = (int(side) for side in size)
     if world not in WORLDS:
         raise ValueError(f"world: expected one of {', '.join(WORLDS)}, got {world!r}")
     parts = (("train", train_images), ("test", test_images))

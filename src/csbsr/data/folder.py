@@ -18,7 +18,8 @@ from csbsr.data.mask_values import IGNORED, MaskRule
 from csbsr.data.masks import MASK_SUFFIXES, read_labels
 from csbsr.data.pairs import STEM, Listing, check_mask_name, hint, listing, matched
 from csbsr.data.polygons import Coco, is_coco
-from csbsr.data.reading import SUFFIXES, at_most, read_photograph, unreadable
+from csbsr.data.reading import SUFFIXES, at_most, filled, read_photograph, unreadable
+from csbsr.words import printable
 
 log = logging.getLogger(__name__)
 
@@ -197,6 +198,7 @@ class FolderPairs:
             raise other_size(image_path, mask_path, (image.shape[0], image.shape[1]), (mask.shape[0], mask.shape[1]))
         if valid is not None:
             mask = np.where(valid, mask, np.uint8(IGNORED))
+            image = filled(image, valid)  # no edge, and no odd colour in the statistics of a crop
         return image, mask
 
     def read_mask(self, index: int, size: tuple[int, int] | None = None) -> np.ndarray:
@@ -271,4 +273,4 @@ def other_size(image: Path, mask: Path, size: tuple[int, int], mask_size: tuple[
 
 
 def _some(paths: Sequence[Path]) -> str:
-    return ", ".join(path.name for path in paths[:5]) + (", ..." if len(paths) > 5 else "")
+    return ", ".join(printable(path.name) for path in paths[:5]) + (", ..." if len(paths) > 5 else "")

@@ -84,7 +84,7 @@ def matched(images: Sequence[str], masks: Sequence[str], mask_name: str = STEM) 
     free = dict.fromkeys(masks)
     alike: dict[str, list[str]] = {}
     for stem in masks:
-        alike.setdefault(_folded(stem), []).append(stem)
+        alike.setdefault(folded(stem), []).append(stem)
     pairs, later = [], []
     for stem in images:
         name = _renamed(stem, mask_name)
@@ -95,7 +95,7 @@ def matched(images: Sequence[str], masks: Sequence[str], mask_name: str = STEM) 
             later.append(stem)
     lonely = []
     for stem in later:
-        choices = [name for name in alike.get(_folded(_renamed(stem, mask_name)), ()) if name in free]
+        choices = [name for name in alike.get(folded(_renamed(stem, mask_name)), ()) if name in free]
         if len(choices) == 1:
             pairs.append((stem, choices[0]))
             del free[choices[0]]
@@ -106,8 +106,8 @@ def matched(images: Sequence[str], masks: Sequence[str], mask_name: str = STEM) 
 
 def hint(images: Sequence[str], masks: Sequence[str]) -> str:
     """The ``mask_name`` under which at least half of the images have a mask; empty if there is none."""
-    folded = {_folded(stem) for stem in masks}
-    counts = {name: sum(_folded(_renamed(stem, name)) in folded for stem in images) for name in _HABITS}
+    known = {folded(stem) for stem in masks}
+    counts = {name: sum(folded(_renamed(stem, name)) in known for stem in images) for name in _HABITS}
     best = max(counts, key=lambda name: counts[name])
     return best if images and 2 * counts[best] >= len(images) else ""
 
@@ -122,7 +122,7 @@ def by_folded_name(stems: Mapping[str, Path]) -> dict[str, list[Path]]:
     """Paths by their stems in one letter case and Unicode form."""
     found: dict[str, list[Path]] = {}
     for stem, path in stems.items():
-        found.setdefault(_folded(stem), []).append(path)
+        found.setdefault(folded(stem), []).append(path)
     return found
 
 
@@ -131,5 +131,6 @@ def _renamed(stem: str, mask_name: str) -> str:
     return str(place.with_name(mask_name.replace(STEM, place.name)))
 
 
-def _folded(stem: str) -> str:
+def folded(stem: str) -> str:
+    """A name in one letter case and one Unicode form."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", stem).casefold())

@@ -47,7 +47,7 @@ class Work(Protocol[Input]):
 
     @property
     def kinds(self) -> Sequence[str]:
-        """Of the files that are written, of `csbsr.inspection.store.KINDS`."""
+        """Kinds of files that are written, of `csbsr.inspection.store.KINDS`."""
 
     @property
     def sides(self) -> tuple[str, str]:
@@ -63,7 +63,7 @@ class Work(Protocol[Input]):
 
     @property
     def measured_settings(self) -> Collection[str]:
-        """Those of `settings` that only the measurement hangs on."""
+        """Names of the `settings` that only the measurement hangs on."""
 
     def settings(self, item: Input) -> dict[str, Any] | None:
         """What the results hang on; None if they are made anew each time."""
@@ -210,7 +210,7 @@ class Job(Generic[AnyItem]):
         files.move()
         if earlier is None or not _same_origin(earlier, record):  # what was not asked for again no longer holds
             for kind in before.keys() - results.keys():
-                (self.store.folder / before[kind]).unlink(missing_ok=True)
+                self.store.remove(before[kind])
             record.results = results
         record.status = DONE
         self.store.put(record)

@@ -40,7 +40,7 @@ class Measuring:
         percentile: of the width.
         min_pixels: cracks that would cover fewer pixels of the photograph are left out; None means 1.
         spur: pixels by which a side branch must clear its crack to count, see `csbsr.measure.measure_cracks`.
-        hole: pixels up to which a hole in a crack is noise, see there.
+        hole: pixels up to which a hole in a crack is noise, see `csbsr.measure.measure_cracks`.
         megapixels: a larger image is shrunken before it is measured, so that memory stays bounded.
         light: measure widths from the photograph's intensities too, see `csbsr.measure.with_light`.
     """

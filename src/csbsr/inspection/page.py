@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
+from csbsr.inspection.page_widths import both, notes, reported_key, with_interval
+from csbsr.inspection.page_widths import number as _number
 from csbsr.inspection.record import BEFORE, BICUBIC
 from csbsr.inspection.store import PicturePlaces
 from csbsr.inspection.views import Views, embedded_views, thumbnail
 from csbsr.measure import WidthGuide
 from csbsr.measure.overlay import round_below
 from csbsr.pages.templates import template
+from csbsr.words import printable
 
 Row = Mapping[str, Any]
 
@@ -91,12 +94,13 @@ def inspection_page(
         ],
         severities=_severities(measured),
         width_unit=unit,
-        failed=[(entry.row["file"], entry.row["error"]) for entry in entries if entry.row.get("error")],
+        failed=[(printable(entry.row["file"]), entry.row["error"]) for entry in entries if entry.row.get("error")],
         percentile=next((entry.row["percentile"] for entry in measured if entry.row.get("percentile")), 95),
         guide=guide,
         sides=sides,
         compared=any("bicubic_cracks" in entry.row for entry in measured),
         consistency=any(_number(entry.row, "consistency") is not None for entry in measured),
+        light=any(crack.get("width_light_mean_px") not in (None, "") for entry in measured for crack in entry.cracks),
         settings=settings or {},
     )
 
@@ -119,12 +123,17 @@ def shown_columns(rows: Sequence[Row]) -> list[Column]:
     percentile = next((row["percentile"] for row in rows if row.get("percentile")), 95)
     unit = "mm" if any(_number(row, "length_mm") is not None for row in rows) else "px"
     digits = 2 if unit == "mm" else 1
+
+    def width(key: str, unit: str) -> str:
+        reported = next((name for row in rows if (name := reported_key(row, key)) is not None), None)
+        return f"{key}_{unit}" if reported is None else f"{reported}_value_{unit}"
+
     wanted = [
-        Column(f"width_percentile_{unit}", f"width, {percentile:g} % below, {unit}", digits),
-        Column(f"width_max_{unit}", f"largest width, {unit}", digits),
-        Column(f"width_mean_{unit}", f"mean width, {unit}", digits),
+        Column(width("width_percentile", unit), f"width, {percentile:g} % below, {unit}", digits),
+        Column(width("width_max", unit), f"largest width, {unit}", digits),
+        Column(width("width_mean", unit), f"mean width, {unit}", digits),
         Column(f"bicubic_width_percentile_{unit}", f"{percentile:g} % below, from bicubic, {unit}", digits),
-        Column("width_percentile_px", f"width, {percentile:g} % below, px", 1),
+        Column(width("width_percentile", "px"), f"width, {percentile:g} % below, px", 1),
         Column(f"length_{unit}", f"length, {unit}", 0),
         Column("cracks", "cracks", 0),
         Column("density", "area, %", 3, 100.0),
@@ -151,8 +160,13 @@ def remarks(row: Row) -> list[str]:
         found.append(f"file: {row['note']}")
     if _number(row, "at_limit"):
         found.append("mean width below 3 px: at the limit of measurement")
-    if _number(row, "severity_uncertain"):
+    if row.get("severity_between"):
+        found.append(str(row["severity_between"]))
+    elif _number(row, "severity_uncertain"):
         found.append("class uncertain: a limit lies within the uncertainty of the width")
+    if flags := _number(row, "width_flags"):
+        noun = "crack" if flags == 1 else "cracks"
+        found.append(f"{flags:.0f} {noun} with widths from mask and light that disagree, or filled: see the list")
     if _number(row, "exposure_exceeded"):
         found.append("above the guide's value for the chosen exposure")
     if (_number(row, "reduced") or 1) > 1:
@@ -177,7 +191,7 @@ def _photograph(
         files = dict(zip(["large picture"], files.values(), strict=True))
     return {
         "number": number,
-        "name": row["file"],
+        "name": printable(row["file"]),
         "thumbnail": thumbnail(own),
         "cells": [_cell(row, column) for column in columns],
         "cracks": int(_number(row, "cracks") or 0),
@@ -211,7 +225,7 @@ def _figures(row: Row) -> list[tuple[str, str]]:
             (f"width, {row.get('percentile') or 95:g} % below", "width_percentile", None),
             ("largest width", "width_max", None),
         )
-        if _number(row, "cracks") != 0 and (text := _both_units(row, key, uncertainty))
+        if _number(row, "cracks") != 0 and (text := _length_or_width(row, key, uncertainty))
     ]
     orientation = _number(row, "orientation_deg")
     if orientation is not None:
@@ -220,6 +234,12 @@ def _figures(row: Row) -> list[tuple[str, str]]:
         found.append(("consistency", _text(row, "consistency", 3)))
     found += [(title, str(row[key])) for title, key in (("taken", "taken"), ("camera", "camera")) if row.get(key)]
     return found
+
+
+def _length_or_width(row: Row, key: str, uncertainty: str | None) -> str:
+    """A reported width with its interval, else a length or width of the mask with its uncertainty."""
+    reported = reported_key(row, key)
+    return _both_units(row, key, uncertainty) if reported is None else with_interval(row, reported)
 
 
 def _both_units(row: Row, key: str, uncertainty: str | None) -> str:
@@ -265,6 +285,7 @@ def _comparison(row: Row, prefix: str) -> list[tuple[str, str, str]]:
         return []
     others = {key.removeprefix(prefix): value for key, value in row.items() if key.startswith(prefix)}
     theirs = dict(_figures({**others, "percentile": row.get("percentile")}))
+    row = {key: value for key, value in row.items() if not key.startswith("width_reported_")}  # theirs are of the mask
     ours = {name: value for name, value in _figures(row) if name not in ("consistency", "taken", "camera")}
     return [(name, ours.get(name, "–"), theirs.get(name, "–")) for name in dict.fromkeys([*ours, *theirs])]
 
@@ -278,14 +299,16 @@ def _crack(row: Row) -> dict[str, Any]:
     return {
         "number": row["crack"],
         "length": _both_units(row, "length", "length_uncertainty"),
-        "mean": _both_units(row, "width_mean", "width_uncertainty"),
-        "largest": _both_units(row, "width_max", None),
+        "mean": _length_or_width(row, "width_mean", "width_uncertainty"),
+        "largest": _length_or_width(row, "width_max", None),
+        **both(row),
         "place": f"{row['x0']}–{row['x1']}, {row['y0']}–{row['y1']}",
         "severity": row.get("severity") or "",
-        "notes": ", ".join(
-            note for key, note in (("at_limit", "at the limit"), ("touches_border", "reaches the border"))
-            if _number(row, key)
-        ),
+        "notes": ", ".join([
+            *notes(row),
+            *(note for key, note in (("at_limit", "at the limit"), ("touches_border", "reaches the border"))
+              if _number(row, key)),
+        ]),
     }  # fmt: skip
 
 
@@ -328,12 +351,3 @@ def _cell(row: Row, column: Column) -> tuple[str, str]:
 
 def _text(row: Row, key: str, digits: int) -> str:
     return f"{_number(row, key):.{digits}f}"
-
-
-def _number(row: Row, key: str) -> float | None:
-    """A finite number of a row, which may come from a file; None if there is none."""
-    value = row.get(key)
-    if value is None or value == "":
-        return None
-    value = float(value)
-    return value if math.isfinite(value) else None

@@ -18,7 +18,7 @@ from csbsr.inspection.metadata import read_metadata
 from csbsr.inspection.photographs import Photograph
 from csbsr.inspection.record import Agreement, Handled, Measured, Predicted, Record, Size
 from csbsr.inspection.store import KINDS, GrowingFiles
-from csbsr.inspection.writing import Kept, ResultFiles
+from csbsr.inspection.writing import KeptRows, ResultFiles
 from csbsr.measure import BlurMap, reduction
 from csbsr.predict import Predictor
 from csbsr.predict.consistency import Consistency, flagged, kernel_shape
@@ -146,7 +146,7 @@ class PredictingAndMeasuring(Predicting):
         }  # fmt: skip
 
     def share(self, shape: Sequence[int]) -> float:
-        """Of the work on a photograph of ``shape`` (h, w, …) that is its prediction."""
+        """The share of the work on a photograph of ``shape`` (h, w, …) that is its prediction."""
         height, width = (side * self.predictor.scale for side in shape[:2])
         compares = self._compared(reduction((height, width), self.measuring.megapixels * 1e6)) is not None
         return _SHARE if compares else 1.0
@@ -156,7 +156,7 @@ class PredictingAndMeasuring(Predicting):
     ) -> Outcome:
         image = found.image
         measuring, files, share = self.measuring, rows.files, self.share(image.shape)
-        kept = Kept(rows, measuring.megapixels)
+        kept = KeptRows(rows, measuring.megapixels)
         outcome = self.predictor.run(image, kept, files.partial, lambda done: tick(share * done), valid=found.valid)
         rows.complete(outcome)
         threshold, scale = self.predictor.threshold, self.predictor.scale / kept.factor
@@ -176,7 +176,7 @@ class PredictingAndMeasuring(Predicting):
         del measurement
         bicubic: Measured | None = None
         if (compared := self._compared(kept.factor)) is not None:
-            enlarged = Kept(None, np.inf, kept.factor)
+            enlarged = KeptRows(None, np.inf, kept.factor)
             kernel = None if outcome.kernels is None else outcome.kernels.mean((0, 1))
             compared.run(image, enlarged, files.partial, lambda done: tick((1 - share) * done), kernel, found.valid)
             bicubic = measuring.numbers(measuring.measure(item.name, enlarged.probability(), threshold, scale, counts))

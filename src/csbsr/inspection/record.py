@@ -12,7 +12,9 @@ from pathlib import Path
 from types import NoneType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
+from csbsr.inspection.checked import check_entry
 from csbsr.inspection.metadata import Metadata
+from csbsr.plain import kind_of
 
 DONE, FAILED = "done", "failed"
 UNFINISHED = "unfinished"  # its files are being moved to their places
@@ -26,7 +28,7 @@ Group = TypeVar("Group")
 
 @dataclass(frozen=True)
 class Size:
-    """Of a photograph, in pixels, as it is seen upright."""
+    """The size of a photograph in pixels, as it is seen upright."""
 
     width: int | None = None
     height: int | None = None
@@ -129,7 +131,7 @@ class Source:
 
     @classmethod
     def of(cls, path: Path) -> Source:
-        """That of a file."""
+        """What tells the file at ``path``."""
         try:
             status = path.stat()
         except OSError:
@@ -233,10 +235,10 @@ class Record:
         """Read an entry of ``summary.json``, also one that an earlier version wrote; what is not known is left out.
 
         Raises:
-            ValueError: no mapping with a ``file``, or a value of another type.
+            ValueError: no mapping with a ``file``, a value of another type or out of its range, a path that leads
+                out of the folder.
         """
-        if not isinstance(entry, Mapping) or not isinstance(entry.get("file"), str):
-            raise ValueError(f"expected an entry with a file, got {str(entry)[:80]!r}")
+        check_entry(entry)
         groups: dict[str, Any] = {}
         for name, kind in _GROUPS.items():
             prefix = _PREFIXES.get(name, "")
@@ -244,11 +246,8 @@ class Record:
             groups[name] = _checked(kind, found) if found else None
         source = entry.get("source")
         if source is not None and not isinstance(source, Mapping):
-            raise ValueError(f"source: expected a mapping, got {source!r}")
+            raise ValueError(f"source: expected a mapping, got {kind_of(source)}")
         own = {key: entry[key] for key in _accepted(cls) if key in entry and key not in (*_GROUPS, "source")}
-        results = own.get("results")
-        if isinstance(results, dict) and not all(isinstance(value, str) for value in results.values()):
-            raise ValueError(f"results: expected paths, got {results!r}")
         return _checked(cls, own, **groups, source=None if source is None else _checked(Source, source))
 
 
@@ -287,5 +286,5 @@ def _checked(kind: type[Group], values: Mapping[str, Any], **more: Any) -> Group
         types = accepted.get(name, (object,))
         if not isinstance(value, types) or (isinstance(value, bool) and bool not in types and object not in types):
             expected = " or ".join(part.__name__ for part in types if part is not NoneType)
-            raise ValueError(f"{name}: expected {expected}, got {str(value)[:80]!r}")
+            raise ValueError(f"{name}: expected {expected}, got {str(value)[:80]!a}")
     return kind(**{name: value for name, value in values.items() if name in accepted}, **more)

@@ -31,7 +31,7 @@ def write_report(
         sides: what the left and the right picture of a slider are called.
         about: of the run, shown at the end of the report, by name.
     """
-    entries = [entry_of(record, store) for record in store.sorted_records if record.error or record.measured]
+    entries = [entry_for(record, store) for record in store.sorted_records if record.error or record.measured]
     if not entries:
         return
     rows = [row for entry in entries for row in entry.cracks]
@@ -42,7 +42,7 @@ def write_report(
     write_text(store.folder / REPORT, page)
 
 
-def entry_of(record: Record, store: Store) -> Entry:
+def entry_for(record: Record, store: Store) -> Entry:
     """What the report shows of a record."""
     if record.error or record.stem is None:
         return Entry(record.row(), record.stem or record.file)

@@ -8,17 +8,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from csbsr.data.pairs import folded
+from csbsr.inside import inside
 from csbsr.inspection.corrections import Correctable
 from csbsr.inspection.metadata import Metadata
 from csbsr.inspection.photographs import READABLE, Photograph, find
 from csbsr.inspection.record import DONE, FAILED, Agreement, Record, Source
 from csbsr.inspection.store import MEASURE, PICTURES, SUMMARY, PicturePlaces, read_summary
 from csbsr.measure import gsd_of
-from csbsr.words import first_names
+from csbsr.words import first_names, printable
 
 log = logging.getLogger("csbsr")
 
-_ENDINGS = ("_mask", "_probability")  # of csbsr-predict's files, which a photograph's name lacks
+#: Of csbsr-predict's files, and of masks in data sets, which a photograph's name lacks.
+_ENDINGS = ("_mask", "_probability", "_label", "_gt", "_seg")
 _NOTHING_SAVED = "no mask or probability was saved; run csbsr-predict with save=mask,probability"
 
 
@@ -89,7 +92,7 @@ def find_masks(source: Path, output: Path, photos: Path | None) -> list[Mask]:
         raise FileNotFoundError(f"photos: expected a folder of photographs, got {photos}, which is none")
     if source.is_dir():
         root = source.resolve()  # to see the folders above it
-        own = results_of(root, root)
+        own = results_around(root, root)
         written = list(_below(root, output)) if own is None else [own]
         chosen: list[tuple[Results, set[Path] | None]] = [(results, None) for results in written]
         try:
@@ -127,7 +130,7 @@ def _named(source: Path, output: Path) -> tuple[Path, list[tuple[Results, set[Pa
     for photograph in found:
         folder = photograph.path.parent
         if folder not in known:
-            known[folder] = results_of(folder, root)
+            known[folder] = results_around(folder, root)
         results = known[folder]
         if results is None or (single and not results.wrote(photograph.path)):
             plain.append(photograph)
@@ -202,15 +205,19 @@ class Results:
     def _item(self, record: Record, root: Path, files: set[Path] | None) -> Mask | None:
         path = self.folder / record.file
         results = record.results or {}
-        places = {kind: self.folder / results[kind] for kind in ("probability", "mask") if kind in results}
+        places = {
+            kind: place
+            for kind in ("probability", "mask")
+            if kind in results and (place := inside(self.folder, results[kind])) is not None
+        }
         if files is not None:
             places = {kind: place for kind, place in places.items() if place in files}
             if not places:
                 return None
         elif root not in path.parents:
             return None
-        inside = self.folder == root or root in self.folder.parents
-        name = (self.folder.relative_to(root) / record.file).as_posix() if inside else record.file
+        below = self.folder == root or root in self.folder.parents
+        name = (self.folder.relative_to(root) / record.file).as_posix() if below else record.file
         kind = next((kind for kind, place in places.items() if place.is_file()), next(iter(places), None))
         if record.status != DONE or kind is None:
             stopped = record.error or "csbsr-predict did not finish it; run it again"
@@ -219,9 +226,10 @@ class Results:
             return Mask(path, name, PurePosixPath(name).with_suffix("").as_posix(), error=error, unread=unread)
         stem = results[kind].rpartition(f"_{kind}")[0]
         after = PicturePlaces.of(self.folder, stem).after
+        own = inside(self.folder, after.relative_to(self.folder).as_posix())
         return Mask(
             places[kind], name, (PurePosixPath(name).parent / PurePosixPath(stem).name).as_posix(),
-            picture=after if after.is_file() else None,
+            picture=own if own is not None and own.is_file() else None,
             scale=self._scale(record),
             threshold=record.threshold,
             metadata=record.metadata or Metadata(),
@@ -231,7 +239,7 @@ class Results:
             predicted=True,
             correctable=self._correctable(record, stem),
             size=_size(record),
-            photograph=None if record.source is None else Path(record.source.path),
+            photograph=_photograph(record),
             missing=None if record.handled is None else record.handled.missing_share,
             kernels=record.kernels,
             noted=record.source,
@@ -241,8 +249,10 @@ class Results:
         size, results = _size(record), record.results or {}
         if size is None:
             return None
-        mask, labelme = (self.folder / results[kind] if kind in results else None for kind in ("mask", "labelme"))
-        photograph = None if record.source is None else Path(record.source.path)
+        mask, labelme = (
+            inside(self.folder, results[kind]) if kind in results else None for kind in ("mask", "labelme")
+        )
+        photograph = _photograph(record)
         return Correctable(self.folder / stem, size, photograph, mask, labelme, record.digest)
 
     def _scale(self, record: Record) -> float:
@@ -254,6 +264,12 @@ class Results:
         return result / width
 
 
+def _photograph(record: Record) -> Path | None:
+    """The file of a photograph, if it is there as it was: a summary may come from anyone, and name any file."""
+    source = record.source
+    return Path(source.path) if source is not None and Source.of(Path(source.path)).same_as(source) else None
+
+
 def _size(record: Record) -> tuple[int, int] | None:
     """(H, W) of the results of a photograph."""
     found = record.predicted
@@ -262,19 +278,19 @@ def _size(record: Record) -> tuple[int, int] | None:
     return found.result_height, found.result_width
 
 
-def results_of(folder: Path, root: Path) -> Results | None:
+def results_around(folder: Path, root: Path) -> Results | None:
     """The results that a folder belongs to: its own, those of a folder above it inside ``root``, or further up those
     that have a photograph there."""
     for place in (folder, *folder.parents):
-        inside = place == root or root in place.parents
+        within = place == root or root in place.parents
         try:
             results = Results.read(place)
         except ValueError as error:
-            if inside:
+            if within:
                 raise
             log.warning("%s", error)
             continue
-        if results is not None and (inside or results.holds(folder)):
+        if results is not None and (within or results.holds(folder)):
             return results
     return None
 
@@ -305,8 +321,8 @@ def _nothing(source: Path, written: Sequence[Results], items: Sequence[Mask]) ->
 
 def _damaged(folder: Path, reason: object) -> ValueError:
     return ValueError(
-        f"input: {folder / SUMMARY} cannot be read as a summary of csbsr-predict ({reason!r}), which tells the scale "
-        "of the masks; restore it, or copy the masks to another folder and give scale="
+        f"input: {printable(folder / SUMMARY)} cannot be read as a summary of csbsr-predict ({reason}), which tells "
+        "the scale of the masks; restore it, or copy the masks to another folder and give scale="
     )
 
 
@@ -315,7 +331,7 @@ def _photographs(folder: Path) -> dict[str, list[Path]]:
     found: dict[str, list[Path]] = {}
     for path in sorted(folder.rglob("*")):
         if path.suffix.lower() in READABLE and path.is_file():
-            found.setdefault(path.relative_to(folder).with_suffix("").as_posix().casefold(), []).append(path)
+            found.setdefault(folded(path.relative_to(folder).with_suffix("").as_posix()), []).append(path)
     return found
 
 
@@ -326,7 +342,7 @@ def _of_file(mask: Photograph, index: Mapping[str, Sequence[Path]], photos: Path
     stem = PurePosixPath(mask.name).with_suffix("").as_posix()
     names = [stem, *(stem.removesuffix(ending) for ending in _ENDINGS if stem.endswith(ending))]
     for name in names:
-        paths = index.get(name.casefold(), ())
+        paths = index.get(folded(name), ())
         for path in sorted(paths, key=lambda path: path.stem != PurePosixPath(name).name):  # the same case first
             name_there = path.relative_to(photos).as_posix()
             return Mask(mask.path, mask.name, mask.stem, path, listed=(name_there,), photograph=path)

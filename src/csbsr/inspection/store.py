@@ -11,6 +11,7 @@ coloured by width, the rest transparent.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import shutil
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -18,13 +19,19 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from csbsr.files import write_text
+from csbsr.inside import inside
+from csbsr.inspection.checked import check_crack_rows
 from csbsr.inspection.record import HANDLED, MEASURED, MEASURED_BEFORE, MEASURED_BICUBIC, METADATA, Record
 from csbsr.pages.files import csv_text, json_text, read_csv, read_json
+from csbsr.plain import kind_of
+from csbsr.words import printable
 
 try:
     import fcntl
 except ImportError:  # Windows: two programs in one folder are then not noticed
     fcntl = None  # type: ignore[assignment]
+
+log = logging.getLogger("csbsr")
 
 REPORT, CRACKS, SUMMARY, TABLE = "report.html", "cracks.csv", "summary.json", "summary.csv"
 #: Of `SUMMARY`; another number will say that entries changed their meaning.
@@ -72,7 +79,7 @@ class PicturePlaces(NamedTuple):
 
     @classmethod
     def of(cls, folder: str | Path, stem: str) -> PicturePlaces:
-        """Those of the photograph whose results are named ``stem``."""
+        """The files of the photograph whose results are named ``stem``."""
         own = Path(folder) / PICTURES / stem
         return cls(own / "before.webp", own / "after.webp", own / "widths.png", own / "cracks.csv")
 
@@ -97,8 +104,10 @@ def read_summary(folder: Path) -> Summary | None:
     found = read_json(path)
     if isinstance(found, dict) and "photographs" not in found:
         return None
-    if not isinstance(found, dict) or not isinstance(found["photographs"], list):
-        raise ValueError("expected a list of photographs")
+    if not isinstance(found, dict):
+        raise ValueError(f"expected a mapping with photographs, got {kind_of(found)}")
+    if not isinstance(found["photographs"], list):
+        raise ValueError(f"photographs: expected a list, got {kind_of(found['photographs'])}")
     records = [Record.from_json(entry) for entry in found["photographs"]]
     return Summary(MEASURE if found.get("command") == MEASURE else PREDICT, records)
 
@@ -135,8 +144,8 @@ class Store:
             summary = read_summary(self.folder)
         except ValueError as error:
             raise ValueError(
-                f"output: {self.folder / SUMMARY} is no summary of {self.command} ({error!r}); choose another folder "
-                "or remove it"
+                f"output: {printable(self.folder / SUMMARY)} is no summary of {self.command} ({error}); choose another "
+                "folder or remove it"
             ) from error
         if (summary is None and (self.folder / SUMMARY).is_file()) or (summary and summary.command != self.command):
             raise ValueError(
@@ -182,7 +191,7 @@ class Store:
         return {kind: path.with_name(f"{path.name}_{kind}{KINDS[kind]}") for kind in KINDS if kind in kinds}
 
     def results(self, stem: str, kinds: Collection[str]) -> dict[str, str]:
-        """The same, as paths inside the folder."""
+        """Files of a photograph's results by kind, as paths inside the folder."""
         return {kind: place.relative_to(self.folder).as_posix() for kind, place in self.places(stem, kinds).items()}
 
     def pictures(self, stem: str) -> PicturePlaces:
@@ -191,11 +200,25 @@ class Store:
 
     def cracks(self, record: Record) -> list[dict[str, str]]:
         """The rows of a photograph's table of cracks; none if it is gone."""
-        table = self.pictures(record.stem or record.file).cracks
-        listed = (record.results or {}).get("cracks")
-        if listed is not None and not table.is_file():
-            table = self.folder / listed
-        return read_csv(table) if table.is_file() else []
+        own = self.pictures(record.stem or record.file).cracks.relative_to(self.folder).as_posix()
+        for listed in (own, (record.results or {}).get("cracks")):
+            table = None if listed is None else inside(self.folder, listed)
+            if table is None or not table.is_file():
+                continue
+            try:
+                rows = read_csv(table)
+                check_crack_rows(rows)
+            except ValueError as error:
+                log.warning("note     %s: %s; its cracks are not listed", printable(record.file), error)
+                return []
+            return rows
+        return []
+
+    def remove(self, result: str) -> None:
+        """Remove a file that a record names, if it is inside the folder; of a link the link alone."""
+        place = inside(self.folder, result, follow=False)
+        if place is not None:
+            place.unlink(missing_ok=True)
 
     # ---- while it is written ----
 
@@ -258,7 +281,7 @@ class GrowingFiles:
 
     @property
     def kinds(self) -> Sequence[str]:
-        """Of the files."""
+        """Kinds of the files."""
         return list(self.places)
 
     def place(self, kind: str) -> Path:

@@ -105,7 +105,7 @@ class ResultFiles:
         self._writers, self._overlay = {}, None
 
 
-class Kept:
+class KeptRows:
     """A sink that passes rows on and keeps the probability and a view, both shrunken where they are large.
 
     Args:

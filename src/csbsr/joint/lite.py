@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +19,8 @@ from csbsr.segmentor.base import pad_to, probability
 from csbsr.sr.autocorrelation import Autocorrelation
 
 _CONDITION = 48  # length of what the blur's shape becomes before it modulates
-_CONTEXT_STRIDE = 8
+#: Tiles that start at multiples of this, in pixels of the photograph, see the same grid as the whole.
+CONTEXT_STRIDE = 8
 _EPSILON = 1e-5  # of the variance: a constant image stays finite
 _RARE = -2.5  # logit that cracks start from
 
@@ -124,16 +125,28 @@ class LiteNetwork(JointSystem):
         """Whether ``forward`` returns a blur kernel."""
         return self.blind
 
+    @staticmethod
+    def deviation_of(variance: Tensor) -> Tensor:
+        """By which the input is divided: the root of the variance, kept away from 0."""
+        return (variance + _EPSILON).sqrt()
+
     def appearance(self, lr: Tensor) -> Appearance:
         """What `forward` takes from the whole of ``lr`` (B, 3, h, w)."""
         lr = at_least_float32(lr)
         mean = lr.mean((2, 3), keepdim=True)
-        deviation = ((lr - mean).square().mean((1, 2, 3), keepdim=True) + _EPSILON).sqrt()
+        deviation = self.deviation_of((lr - mean).square().mean((1, 2, 3), keepdim=True))
         return Appearance(mean, deviation, self.estimator((lr - mean) / deviation) if self.blind else None)
 
     def nearest_kernel(self, kernel: Tensor) -> Tensor:
         """The kernel of this network's family, a Gaussian, of the shape of any ``kernel`` (B, 1, k, k)."""
         return kernel_of_shape(shape_of_kernel(kernel), self.kernel_size)
+
+    if TYPE_CHECKING:
+
+        def __call__(
+            self, lr: Tensor, kernel: Tensor | None = None, segment: bool = True, appearance: Appearance | None = None
+        ) -> JointOutput:
+            """See `forward`."""
 
     def forward(
         self, lr: Tensor, kernel: Tensor | None = None, segment: bool = True, appearance: Appearance | None = None
@@ -151,7 +164,7 @@ class LiteNetwork(JointSystem):
         """
         given = self.appearance(lr) if appearance is None else appearance
         height, width = lr.shape[-2:]
-        padded = pad_to(lr, _CONTEXT_STRIDE)
+        padded = pad_to(lr, CONTEXT_STRIDE)
         x = (padded - given.mean.to(lr.dtype)) / given.deviation.to(lr.dtype)
         condition = None
         if self.blind:

@@ -10,9 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from csbsr.degradation import at_least_float32, degrade, shape_of_kernel
-
-#: A predicted kernel whose sum is nearer to zero than this is divided by this instead.
-SMALLEST_KERNEL_SUM = 1e-6
+from csbsr.sr.kernel_estimation import normalized
 
 
 class SuperResolutionTerms(NamedTuple):
@@ -175,10 +173,8 @@ def _seen(valid: Tensor, side: int, scale: int) -> Tensor:
 
 
 def _normalized(kernel: Tensor) -> Tensor:
-    """``kernel`` divided by its sum, which is kept away from zero (released kernels may have negative entries)."""
-    total = kernel.sum((-2, -1), keepdim=True)
-    smallest = torch.full_like(total, SMALLEST_KERNEL_SUM).copysign(total)
-    return kernel / torch.where(total.abs() < SMALLEST_KERNEL_SUM, smallest, total)
+    """``kernel`` (B, 1, k, k) divided by its sum, which is kept away from zero."""
+    return normalized(kernel.flatten(1)).view_as(kernel)
 
 
 def _scale(hr: Tensor, lr: Tensor) -> int:

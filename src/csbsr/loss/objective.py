@@ -57,8 +57,8 @@ class SuperResolutionLoss(nn.Module):
         terms = {"l1": loss.l1, "pseudo_lr": loss.pseudo_lr, "kernel": loss.kernel}
         total = loss.total
         if self.shape and output.kernel is not None:
-            terms["shape"] = functional.kernel_shape_error(output.kernel, batch["kernel"])
-            total = total + self.shape * terms["shape"]
+            terms["shape"] = error = functional.kernel_shape_error(output.kernel, batch["kernel"])
+            total = total + self.shape * error
         return LossTerms(total, {name: term.detach() for name, term in terms.items() if term is not None})
 
 

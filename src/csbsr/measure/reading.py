@@ -13,6 +13,7 @@ from csbsr.data.mask_values import MaskRule
 from csbsr.data.masks import read_labels
 from csbsr.data.reading import any_size, check_regular, read_image
 from csbsr.data.reading.files import head_checked
+from csbsr.predict.rows import Shrinker
 
 KINDS = ("auto", "mask", "probability")
 _LARGEST = 65535  # of 16 bits
@@ -109,13 +110,9 @@ def reduced(segmentation: np.ndarray, factor: int) -> np.ndarray:
     if factor == 1:
         return segmentation
     height, width = segmentation.shape
-    rows, columns = np.arange(0, height, factor), np.arange(0, width, factor)
-    sizes = np.diff(np.append(columns, width)).astype(np.float32)
-    result = np.empty((len(rows), len(columns)), np.float16)
-    for index, row in enumerate(rows):
-        strip = segmentation[row : row + factor].astype(np.float32)
-        result[index] = np.add.reduceat(strip.sum(0), columns) / (sizes * len(strip))
-    return result.clip(0, 1)
+    shrinker = Shrinker(height, width, factor)
+    shrinker.add(segmentation)
+    return shrinker.result().astype(np.float16).clip(0, 1)
 
 
 def _sixteen_bit(path: str | Path) -> np.ndarray | None:

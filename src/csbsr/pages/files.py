@@ -6,18 +6,22 @@ import csv
 import io
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from csbsr import plain
 from csbsr.words import from_spreadsheet, spreadsheet_text
+
+_NUMBER = re.compile(r"[+-]?[\d.]+([eE][+-]?\d+)?")
 
 
 def csv_text(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> str:
     """Rows as the text of a CSV file with ``columns``; None and what is not finite are empty, True and False 1 and 0.
 
-    Texts that a spreadsheet would run as a formula are written so that it does not.
-    Entries of a row that are no column are left out, missing ones are empty.
+    Entries of a row that are no column are left out, missing ones are empty.  What a spreadsheet would run is marked,
+    see `csbsr.words.spreadsheet_text`.
     """
     stream = io.StringIO()
     writer = csv.DictWriter(stream, columns, extrasaction="ignore", restval="", lineterminator="\n")
@@ -27,10 +31,20 @@ def csv_text(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> str:
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:
-    """The rows of a CSV file."""
-    with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
-        rows = csv.DictReader(file)
-        return [{key: from_spreadsheet(cell) for key, cell in row.items() if isinstance(cell, str)} for row in rows]
+    """The rows of a CSV file of `csv_text`.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: it is no table, or a row is longer than its head.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
+            rows = list(csv.DictReader(file))
+    except csv.Error as error:
+        raise ValueError(f"{path.name}: {error}") from error
+    if any(None in row or None in row.values() for row in rows):
+        raise ValueError(f"{path.name}: a row with more or fewer entries than the first line")
+    return [{key: from_spreadsheet(value) for key, value in row.items()} for row in rows]
 
 
 def json_text(value: Any) -> str:
@@ -43,15 +57,15 @@ def read_json(path: Path) -> Any:
 
     Raises:
         OSError: the file cannot be read.
-        ValueError: it is no JSON.
+        ValueError: it is no JSON, nested without end, or very large.
     """
-    return json.loads(path.read_text(encoding="utf-8", errors="surrogateescape"))
+    return plain.read_json(path, path.name)
 
 
 def _cell(value: Any) -> Any:
     if isinstance(value, bool):
         return int(value)
-    if isinstance(value, str):
+    if isinstance(value, str) and not _NUMBER.fullmatch(value):
         return spreadsheet_text(value)
     return "" if value is None or (isinstance(value, float) and not math.isfinite(value)) else value
 

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+_MOST_PIXELS = 4096 * 4096  # of a picture of ours
+
 
 def to_picture(array: np.ndarray) -> Image.Image:
     """(C, H, W) in [0, 1], one or three channels, to an RGB picture; values outside are clipped."""
@@ -20,11 +22,16 @@ def to_picture(array: np.ndarray) -> Image.Image:
 
 
 def opened(path: Path) -> Image.Image | None:
-    """The picture of a file; None if there is no such file."""
-    if not path.is_file():
+    """The picture of a file; None if there is no such file, or none of ours: damaged, very large, behind a link."""
+    if path.is_symlink() or not path.is_file():
         return None
-    with Image.open(path) as picture:
-        picture.load()
+    try:
+        with Image.open(path) as picture:
+            if picture.width * picture.height > _MOST_PIXELS:
+                return None
+            picture.load()
+    except (OSError, SyntaxError, ValueError):
+        return None
     return picture
 
 

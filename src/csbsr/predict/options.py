@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from csbsr.joint import JointSystem, LiteNetwork
 from csbsr.predict.system import FLIPS
 
 KERNELS = ("tile", "photograph")
@@ -21,7 +22,8 @@ class PredictionOptions:
         margin_segmentation: what is thrown away around a segmented one.
         blend: pixels over which neighbouring tiles fade into each other.
         kernel: ``tile`` estimates the blur anew in each tile, so it follows the photograph's depth; ``photograph``
-            uses the mean estimates of up to 16 tiles everywhere, so that tiles differ less.
+            uses one everywhere, so that tiles differ less: the estimate on the whole photograph (lite), else the mean
+            of those on up to 16 tiles.
         flips: 1, 2 or 4: average the results of the tile and its mirror images.
         precision: ``float32``, ``float16`` or ``bfloat16``.
         device: where it runs, e.g. ``cpu``; None for an accelerator if there is one.
@@ -54,5 +56,12 @@ class PredictionOptions:
 
     @property
     def margins(self) -> tuple[int, int]:
-        """Of a super-resolved and of a segmented tile."""
+        """Pixels thrown away around a super-resolved and around a segmented tile."""
         return self.margin_sr, self.margin_segmentation
+
+
+def suggested(network: JointSystem) -> PredictionOptions:
+    """What suits a network: the lite system works at low resolution, takes large tiles and one blur a photograph."""
+    if isinstance(network, LiteNetwork):
+        return PredictionOptions(tile=2048, margin_sr=352, margin_segmentation=352, kernel="photograph")
+    return PredictionOptions()

@@ -12,6 +12,10 @@ import torch
 from torch import Tensor
 
 from csbsr.data.reading import filled
+from csbsr.joint import LiteNetwork
+from csbsr.joint.lite import Appearance
+from csbsr.joint.lite_appearance import appearance_of
+from csbsr.joint.lite_appearance import flipped as flipped_appearance
 from csbsr.predict.consistency import Consistency, difference, summarised
 from csbsr.predict.rows import RowStore, Shrinker, Statistics, as_float
 from csbsr.predict.system import FLIPS, System, flipped, flipped_kernel
@@ -130,13 +134,16 @@ class Run:
         tiles = len(layout.rows) * len(layout.columns)
         self._step = 1 / (tiles * (2 if system.serial else 1) * len(self.flips))
         self._estimates = list(estimates)
+        self._appearance: Appearance | None = None
         self._kernels: dict[tuple[int, int], list[Tensor | None]] = {}
 
     def __call__(self, sink: Sink) -> Outcome:
         """Run both passes, handing rows to ``sink``."""
         s, (h, w) = self.system.scale, self.photograph.shape[:2]
         sink.begin(h * s, w * s)
-        if self.options.one_kernel:
+        if self.system.lite is not None:
+            self._appearance = self._looked_at(self.system.lite)
+        elif self.options.one_kernel:
             self._estimates = self._mean_estimates()
         with RowStore(self.channels * len(self.flips), w * s, self.folder) as store:
             statistics, differences = self._first_pass(sink, store)
@@ -173,7 +180,11 @@ class Run:
                 tile, kernels = [], []
                 for axes in self.flips:
                     image = system.tensor(flipped(lr, axes))
-                    upscaled = system.upscale(image, [flipped_kernel(vector, axes) for vector in self._estimates])
+                    estimates = [flipped_kernel(vector, axes) for vector in self._estimates]
+                    if self._appearance is None:
+                        upscaled = system.upscale(image, estimates)
+                    else:
+                        upscaled = system.upscale(image, appearance=flipped_appearance(self._appearance, axes))
                     tile.append(flipped(upscaled.sr, axes))
                     if upscaled.segmentation is not None:
                         tile.append(flipped(upscaled.segmentation, axes))
@@ -221,6 +232,15 @@ class Run:
                     self._tick(self._step)
                 blender.add(i, j, np.stack(tile), top, left)
             yield from blender.finished(i)
+
+    def _looked_at(self, network: LiteNetwork) -> Appearance:
+        """What the network takes from the photograph as a whole."""
+
+        def rows(start: int, stop: int) -> Tensor:
+            return self.system.tensor(self._photograph_window(Window(start, stop), Window(0, self.photograph.shape[1])))
+
+        with torch.inference_mode():
+            return appearance_of(network, rows, self.photograph.shape[0], self.options.one_kernel)
 
     def _mean_estimates(self) -> list[Tensor]:
         """Means of what estimates the kernel, over tiles spread over the photograph."""

@@ -15,9 +15,10 @@ from torch import Tensor
 from csbsr.build import TRUSTED
 from csbsr.data.reading import read_photograph
 from csbsr.joint import JointSystem
+from csbsr.memory import available_memory
 from csbsr.predict.consistency import Consistency
-from csbsr.predict.memory import available_memory, out_of_memory
-from csbsr.predict.options import PredictionOptions
+from csbsr.predict.memory import out_of_memory
+from csbsr.predict.options import PredictionOptions, suggested
 from csbsr.predict.passes import LEVELS, Layout, Outcome, PassOptions, Run, Sink
 from csbsr.predict.system import System
 from csbsr.sr import Bicubic
@@ -68,9 +69,9 @@ class Predictor:
 
     Args:
         network: of `csbsr.load`.
-        options: how; None for the default ones.
+        options: how; None for what suits the network, `csbsr.predict.options.suggested`.
         sr: super-resolves in place of the network's own part, see `bicubic`.
-        settings: fields of `PredictionOptions` that take the place of those of ``options``.
+        settings: fields of `PredictionOptions` that take the place of those of ``options`` where they are not None.
 
     Raises:
         ValueError: a setting is out of its range, or one kernel is asked of a network that estimates none.
@@ -84,7 +85,8 @@ class Predictor:
         sr: SRNetwork | None = None,
         **settings: Any,
     ) -> None:
-        options = replace(options or PredictionOptions(), **settings)
+        given = {name: value for name, value in settings.items() if value is not None}
+        options = replace(options or suggested(network), **given)
         if options.threshold is None:
             options = replace(options, threshold=network.card.get("recommended_threshold", DEFAULT_THRESHOLD))
         self.options = options

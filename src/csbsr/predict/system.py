@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from csbsr.joint import JointNetwork, JointSystem
+from csbsr.joint import JointNetwork, JointSystem, LiteNetwork
+from csbsr.joint.lite import CONTEXT_STRIDE, Appearance
 from csbsr.predict.memory import SCRATCH, PeakMemory
 from csbsr.sr.base import SRNetwork
 
@@ -35,7 +36,7 @@ class System:
 
     A serial network (super-resolution, normalisation, segmentation) takes two passes, because its normalisation needs
     the mean and variance of the whole super-resolved photograph: those of a window differ, and tiles would not agree.
-    A parallel one (DSRL) takes one.
+    A parallel one (DSRL, lite) takes one; lite is handed the appearance of the whole photograph instead.
 
     Args:
         network: of `csbsr.load`, in eval mode.
@@ -45,6 +46,7 @@ class System:
 
     Attributes:
         serial: the network, where segmentation is a second pass; else None.
+        lite: the network, where it takes an `Appearance`; else None.
         estimates_kernel: whether the first pass estimates the blur kernel.
         align: windows start at multiples of this, in pixels of the photograph.
         comparable: whether the result can be compared with the photograph: it is not the photograph itself.
@@ -66,25 +68,30 @@ class System:
         self.network, self.sr = network, None if sr is None else sr.eval().to(self.device)
         self.scale = network.scale
         self.serial = network if isinstance(network, JointNetwork) else None
+        self.lite = network if isinstance(network, LiteNetwork) else None
         self.estimates_kernel = self.sr is None and network.estimates_kernel
         self.comparable = self.sr is None and (self.scale > 1 or self.estimates_kernel)
         if self.serial is not None:
             stride = math.lcm(_STRIDE, self.serial.segmentor.size_multiple)
             self.align = stride // math.gcd(stride, self.scale)
         else:
-            self.align = _STRIDE
+            self.align = _STRIDE if self.lite is None else CONTEXT_STRIDE
 
-    def upscale(self, lr: Tensor, estimates: Sequence[Tensor] = ()) -> Upscaled:
+    def upscale(self, lr: Tensor, estimates: Sequence[Tensor] = (), appearance: Appearance | None = None) -> Upscaled:
         """First pass on a window ``lr`` (1, 3, h, w), with the `kernel_estimates` of other windows if any are given.
 
-        Where another network super-resolves, the first of ``estimates`` is only passed on.
+        Where another network super-resolves, the first of ``estimates`` is only passed on.  ``appearance`` is of the
+        photograph, for `lite`.
         """
         with torch.inference_mode(), self._autocast():
             if self.sr is not None:
                 sr = self.sr(lr).sr.float().clamp(0, 1)
                 return Upscaled(_to_array(sr), None, _square(estimates[0]) if estimates else None, sr)
-            with self._estimating(estimates):
-                output = self.network(lr, segment=self.serial is None)
+            if self.lite is not None:
+                output = self.lite(lr, appearance=appearance)
+            else:
+                with self._estimating(estimates):
+                    output = self.network(lr, segment=self.serial is None)
             sr = output.sr.float().clamp(0, 1)
             segmentation = None if output.segmentation is None else _to_array(output.segmentation)
             return Upscaled(_to_array(sr), segmentation, output.kernel, sr)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from csbsr.pages.files import read_csv, read_json
+from csbsr.report.checked import check_metrics, check_names, check_run_card
 from csbsr.report.runcard import system_name
 
 FILES = ("metrics.json", "run_card.json", "per_image.csv")
@@ -92,7 +93,11 @@ def read(folder: Path, label: str) -> Evaluation:
     """
     try:
         values, card = (read_json(folder / file) for file in FILES[:2])
-        rows = {row.pop("name"): _numbers(row) for row in read_csv(folder / FILES[2])}
+        check_metrics(values)
+        check_run_card(card)
+        table = read_csv(folder / FILES[2])
+        check_names(row.get("name") for row in table)
+        rows = {row.pop("name"): _numbers(row) for row in table}
         curves_file = folder / "curves.csv"
         curves = [_numbers(row) for row in read_csv(curves_file)] if curves_file.is_file() else []
         metrics = {key: math.nan if value is None else value for key, value in values.items()}

@@ -21,6 +21,9 @@ COLUMNS = (
     ("consistency", "consistency", 2, "PSNR of the super-resolved image, degraded again, against the photograph, dB"),
 )
 
+#: Decibels above which a kernel counts as exact: what is left is rounding.
+EXACT = 80.0
+
 
 def unsuited(rows: Sequence[Mapping[str, Any]], least: float = 45.0) -> str | None:
     """A sentence naming the factors whose blur the system cannot express to ``least`` dB, None if there are none."""
@@ -41,14 +44,14 @@ def unsuited(rows: Sequence[Mapping[str, Any]], least: float = 45.0) -> str | No
 def table_rows(rows: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[list[str]]]:
     """Headings and lines of text; columns without any number are left out."""
     shown = [column for column in COLUMNS if any(math.isfinite(row[column[0]]) for row in rows)]
-    lines = [
-        [
-            str(row["factor"]),
-            *("–" if not math.isfinite(row[key]) else f"{row[key]:.{digits}f}" for key, _, digits, _ in shown),
-        ]
-        for row in rows
-    ]
+    lines = [[str(row["factor"]), *(_text(row[key], digits) for key, _, digits, _ in shown)] for row in rows]
     return ["", *(heading for _, heading, *_ in shown)], lines
+
+
+def _text(value: float, digits: int) -> str:
+    if not math.isfinite(value):
+        return "–"
+    return f"> {EXACT:g}" if value > EXACT else f"{value:.{digits}f}"
 
 
 def figure(rows: Sequence[Mapping[str, Any]]) -> str:

@@ -16,12 +16,12 @@ from torch.nn import functional as F
 
 from csbsr.degradation.degrade import at_least_float32
 
-_REACH = 4  # largest lag down and to each side, pixels
+REACH = 4  # largest lag down and to each side, pixels
 #: Half of all lags (dy, dx): the autocorrelation is symmetric.
-LAGS = [(dy, dx) for dy in range(_REACH + 1) for dx in range(-_REACH, _REACH + 1) if (dy, dx) > (0, 0)]
+LAGS = [(dy, dx) for dy in range(REACH + 1) for dx in range(-REACH, REACH + 1) if (dy, dx) > (0, 0)]
 #: Pixels left out at the photograph's border, where padding darkens the blurred image.
 BORDER = 4
-_FILTER = 2  # radius of the high-pass filters
+FILTER = 2  # radius of the high-pass filters
 
 
 class Autocorrelation(nn.Module):
@@ -65,10 +65,15 @@ class Autocorrelation(nn.Module):
         enough and without the filters' radius.
         """
         grey = at_least_float32(image).mean(1, keepdim=True)
-        if min(grey.shape[-2:]) > 2 * (BORDER + _FILTER + _REACH):
+        if min(grey.shape[-2:]) > 2 * (BORDER + FILTER + REACH):
             grey = grey[..., BORDER:-BORDER, BORDER:-BORDER]
         else:  # too small for an estimate worth the name; it must still be one
-            grey = F.pad(grey, (_FILTER + _REACH,) * 4, mode="replicate")
+            grey = F.pad(grey, (FILTER + REACH,) * 4, mode="replicate")
+        return self.high_passed(grey)
+
+    def high_passed(self, image: Tensor) -> Tensor:
+        """Grey of ``image`` (B, c, n, w) through both filters: (B, 2, n - 4, w - 4)."""
+        grey = at_least_float32(image).mean(1, keepdim=True)
         with torch.autocast(grey.device.type, enabled=False):
             return F.conv2d(grey, self.filters.to(grey.dtype))
 

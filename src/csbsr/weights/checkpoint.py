@@ -15,6 +15,7 @@ from csbsr.plain import field, kind_of
 from csbsr.weights.card import check_card, network_packages, without_downloads
 from csbsr.weights.container import read_weights
 from csbsr.weights.released import load_reference
+from csbsr.weights.shipped import read_shipped, shipped
 from csbsr.weights.tensors import Within
 from csbsr.words import printable
 
@@ -93,7 +94,8 @@ def load(ckpt: str | Path, scale: int | None = None, trusted: Sequence[str] = TR
     """The network of a checkpoint, in eval mode: ``csbsr.load("runs/…/checkpoints/best.ckpt")``.
 
     Args:
-        ckpt: checkpoint of ``csbsr-train``, or the authors' released weights (file or folder).
+        ckpt: checkpoint of ``csbsr-train``, the authors' released weights (file or folder), or the name of weights that
+            come with the package: "lite".
         scale: expected scale; an error if the checkpoint has another one.
         trusted: packages that the checkpoint may name as parts of its network, beyond the weights it holds.
 
@@ -105,7 +107,8 @@ def load(ckpt: str | Path, scale: int | None = None, trusted: Sequence[str] = TR
         ValueError: not a checkpoint, another scale, or a part outside ``trusted``.
     """
     path = Path(ckpt)
-    checkpoint = {} if path.is_dir() else read_checkpoint(path)
+    file = shipped(path)
+    checkpoint = {} if path.is_dir() else read_checkpoint(path) if file is None else _of_shipped(file)
     if CARD_KEY not in checkpoint:
         return load_reference(path, scale) if path.is_dir() else load_reference(checkpoint, scale, printable(path))
     name = f"ckpt: {printable(path)}"
@@ -119,6 +122,11 @@ def load(ckpt: str | Path, scale: int | None = None, trusted: Sequence[str] = TR
     fill(network, weights, name)
     network.card = card(checkpoint)
     return network.eval()
+
+
+def _of_shipped(file: Path) -> dict[str, Any]:
+    weights, told = read_shipped(file)
+    return {CARD_KEY: told, "state_dict": {_WEIGHT_PREFIX + name: value for name, value in weights.items()}}
 
 
 def rebuilt(spec: Mapping[str, Any], weights: Mapping[str, torch.Tensor], trusted: Sequence[str], name: str) -> Any:

@@ -20,6 +20,7 @@ from csbsr.data.reading.jpeg import is_jpeg, orientation_of, read_jpeg
 from csbsr.data.reading.tiff import Tiff, is_tiff, read_tiff
 
 _ORIENTATION = 274  # EXIF tag
+_COMMON = ("NONE", "LZW", "ADOBE_DEFLATE", "DEFLATE", "PACKBITS", "JPEG")  # compressions that Pillow always has
 _OPACITY = ("RGBA", "LA", "PA", "RGBa", "La")
 
 
@@ -160,7 +161,12 @@ def _sixteen(path: str | Path, data: bytes, opened: Image.Image, notes: tuple[st
 def _tiff(path: str | Path, data: bytes) -> Decoded:
     tiff = read_tiff(path, data)
     if tiff.pixels is None:
-        found = _by_pillow(path, data)
+        try:
+            found = _by_pillow(path, data)
+        except DataError:
+            if tiff.compression in _COMMON:
+                raise
+            raise unusual(path, f"a TIFF compressed by {tiff.compression}") from None
         opaque = _oriented(tiff.opaque, tiff.orientation) if tiff.opaque is not None else None
         found = found._replace(valid=opaque, notes=tiff.notes, alpha=found.alpha if tiff.alpha is not None else None)
         return _without_nodata(found, tiff.nodata)

@@ -39,6 +39,7 @@ class Tiff(NamedTuple):
     nodata: float | None  #: value where there is no photograph
     orientation: int  #: 1 to 8; of ``pixels`` (Pillow turns by itself)
     notes: tuple[str, ...]
+    compression: str  #: how its pixels are compressed, by name
 
 
 def is_tiff(data: bytes) -> bool:
@@ -91,7 +92,21 @@ def _read(path: str | Path, data: bytes, pages: list[tifffile.TiffPage], count: 
     pixels = None if plain else _pixels(path, data, page)
     if pixels is not None and photometric == 0:
         pixels = _turned_over(pixels)
-    return Tiff(pixels, grey, rgb, alpha, _mask_band(path, data, page, pages), _nodata(page), orientation, tuple(notes))
+    return Tiff(
+        pixels,
+        grey,
+        rgb,
+        alpha,
+        _mask_band(path, data, page, pages),
+        _nodata(page),
+        orientation,
+        tuple(notes),
+        _compression(page),
+    )
+
+
+def _compression(page: tifffile.TiffPage) -> str:
+    return str(getattr(page.compression, "name", page.compression))
 
 
 def _plain(page: tifffile.TiffPage, bands: int, photometric: int, alpha: int | None) -> bool:
@@ -117,6 +132,10 @@ def _pixels(path: str | Path, data: bytes, page: tifffile.TiffPage) -> np.ndarra
         array = page.asarray()
     else:
         array = _by_libtiff(path, data, page)
+    if array.dtype == bool:
+        array = array.astype(np.uint8) * np.uint8(255)
+    if array.dtype.kind not in "uif":
+        raise unusual(path, f"a TIFF of {array.dtype} numbers", "whole or floating numbers")
     height, width, bands = int(page.imagelength), int(page.imagewidth), int(page.samplesperpixel)
     if int(page.planarconfig) == 2 and bands > 1:
         array = np.moveaxis(array.reshape(bands, height, width), 0, 2)
@@ -129,7 +148,7 @@ def _by_libtiff(path: str | Path, data: bytes, page: tifffile.TiffPage) -> np.nd
     separate = int(page.planarconfig) == 2 and bands > 1
     planes, samples = (bands, 1) if separate else (1, bands)
     predictor, kind, compression = int(page.predictor), np.dtype(page.dtype), int(page.compression)
-    name = f"a TIFF of {page.bitspersample} bits, compressed by {getattr(page.compression, 'name', page.compression)}"
+    name = f"a TIFF of {page.bitspersample} bits, compressed by {_compression(page)}"
     if compression not in _BYTES or (kind.itemsize not in (1, 2) and kind != np.float32):
         raise unusual(path, name)
     if data[2:3] not in (b"*", b"\x00") or (predictor not in (1, 2) and samples > 1):

@@ -13,14 +13,14 @@ SUPERSAMPLING = 4  # sub-pixels per pixel side when coverage is drawn
 NARROWEST, WIDEST = 1.0, 8.0  # pixels
 
 
-class Path(NamedTuple):
+class CrackPath(NamedTuple):
     """One crack without its branches."""
 
     points: np.ndarray  #: (N, 2) float, x and y in pixels, about 1 apart
     widths: np.ndarray  #: (N,) float, pixels
 
 
-def draw_cracks(rng: np.random.Generator, size: tuple[int, int], courses: Courses | None = None) -> list[Path]:
+def draw_cracks(rng: np.random.Generator, size: tuple[int, int], courses: Courses | None = None) -> list[CrackPath]:
     """Paths of the cracks of one image.
 
     Args:
@@ -33,7 +33,7 @@ def draw_cracks(rng: np.random.Generator, size: tuple[int, int], courses: Course
         return _with_branches(rng, *stairs(rng, size, courses), depth=1)
     if kind > 0.92:
         return network(rng, size)
-    paths: list[Path] = []
+    paths: list[CrackPath] = []
     for _ in range(1 if kind < 0.75 else 2):
         points = _wander(rng, *starting_point(rng, size), length=rng.uniform(0.5, 1.5) * max(size))
         width = float(np.clip(rng.lognormal(np.log(2.6), 0.5), 1.2, 6.5))
@@ -41,17 +41,17 @@ def draw_cracks(rng: np.random.Generator, size: tuple[int, int], courses: Course
     return paths
 
 
-def _ragged(rng: np.random.Generator, points: np.ndarray, widths: np.ndarray) -> Path:
+def _ragged(rng: np.random.Generator, points: np.ndarray, widths: np.ndarray) -> CrackPath:
     """The path resampled to one pixel, with edges that break off grain by grain."""
     at = np.arange(0, len(points) - 1, 0.5)
     known = np.arange(len(points))
     fine = np.stack([np.interp(at, known, points[:, axis]) for axis in (0, 1)], 1)
     fine += rng.normal(0, rng.uniform(0.15, 0.45), fine.shape)
     wide = np.interp(at, known, widths) * np.exp(rng.normal(0, rng.uniform(0.05, 0.25), len(at)))
-    return Path(fine, np.clip(wide, NARROWEST, WIDEST))
+    return CrackPath(fine, np.clip(wide, NARROWEST, WIDEST))
 
 
-def coverage(paths: list[Path], size: tuple[int, int]) -> np.ndarray:
+def coverage(paths: list[CrackPath], size: tuple[int, int]) -> np.ndarray:
     """Fraction (H, W) float32 in [0, 1] of each pixel's area that lies inside a crack (sampled on 4×4 points)."""
     height, width = size
     canvas = np.zeros((height * SUPERSAMPLING, width * SUPERSAMPLING), np.uint8)
@@ -102,7 +102,7 @@ def _widths(rng: np.random.Generator, count: int, width: float, tapered: bool) -
     return widths
 
 
-def _with_branches(rng: np.random.Generator, points: np.ndarray, width: float, depth: int) -> list[Path]:
+def _with_branches(rng: np.random.Generator, points: np.ndarray, width: float, depth: int) -> list[CrackPath]:
     """The crack along ``points`` and, ``depth`` times over, others that leave it sideways and are narrower."""
     count = len(points)
     paths = [_ragged(rng, points, _widths(rng, count, width, tapered=True))]
@@ -140,7 +140,7 @@ def stairs(rng: np.random.Generator, size: tuple[int, int], courses: Courses) ->
     return points, float(rng.uniform(1.6, 5.0))
 
 
-def network(rng: np.random.Generator, size: tuple[int, int]) -> list[Path]:
+def network(rng: np.random.Generator, size: tuple[int, int]) -> list[CrackPath]:
     """Map cracking: trembling edges of the Voronoi cells of scattered points."""
     height, width = size
     spacing = rng.uniform(0.22, 0.4) * min(size)

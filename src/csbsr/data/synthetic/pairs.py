@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from csbsr.data.seeds import item_seed
-from csbsr.data.synthetic.crack import Path, coverage, draw_cracks
+from csbsr.data.synthetic.crack import CrackPath, coverage, draw_cracks
 from csbsr.data.synthetic.noise import clouds, grain, shading, smoothstep
 from csbsr.data.synthetic.surface import SURFACES, Courses
 
@@ -43,7 +43,7 @@ class SyntheticPairs:
         return self.count
 
     def name(self, index: int) -> str:
-        """Path of the image within its split."""
+        """CrackPath of the image within its split."""
         if not 0 <= index < self.count:
             raise IndexError(f"image {index} of {self.count}")
         return f"synthetic_{index:05d}.png"
@@ -78,7 +78,7 @@ def photograph(rng: np.random.Generator, size: tuple[int, int]) -> tuple[np.ndar
 
 def _visible_cracks(
     rng: np.random.Generator, size: tuple[int, int], courses: Courses | None
-) -> tuple[list[Path], np.ndarray]:
+) -> tuple[list[CrackPath], np.ndarray]:
     """Cracks, drawn again if hardly any of them lies inside the picture."""
     for _ in range(ATTEMPTS):
         paths = draw_cracks(rng, size, courses)

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.signal import lfilter
 from skimage.graph import route_through_array
 
-from csbsr.data.synthetic.crack import Path, network, stairs, starting_point
+from csbsr.data.synthetic.crack import CrackPath, network, stairs, starting_point
 from csbsr.data.world.ground import Generator, Ground, Size
 
 STYLES = ("hairline", "thin", "open", "gap", "net")
@@ -48,7 +48,7 @@ def draw_cracks(rng: Generator, ground: Ground, thinnest: float = 0.0) -> Cracks
     width = float(np.clip(rng.lognormal(np.log(typical), spread), NARROWEST, WIDEST))
     if style == "net":
         return _cracks(rng, style, _net(rng, size, width), size, width, thinnest)
-    paths: list[Path] = []
+    paths: list[CrackPath] = []
     for _ in range(1 if rng.random() < 0.72 or style == "gap" else int(rng.integers(2, 4))):
         points = _line(rng, ground, width)
         depth = 1 if style in ("open", "gap") else 2
@@ -56,16 +56,16 @@ def draw_cracks(rng: Generator, ground: Ground, thinnest: float = 0.0) -> Cracks
     return _cracks(rng, style, paths, size, width, thinnest)
 
 
-def _cracks(rng: Generator, style: str, paths: list[Path], size: Size, width: float, thinnest: float) -> Cracks:
+def _cracks(rng: Generator, style: str, paths: list[CrackPath], size: Size, width: float, thinnest: float) -> Cracks:
     covered = coverage(rng, paths, size)
     if thinnest <= NARROWEST:
         return Cracks(style, covered, covered, width)
     narrow = [path for path in paths if np.percentile(path.widths, 75) < WIDE and path.widths.min() < thinnest]
-    wider = [Path(path.points, np.maximum(path.widths, thinnest)) for path in narrow]
+    wider = [CrackPath(path.points, np.maximum(path.widths, thinnest)) for path in narrow]
     return Cracks(style, covered, np.maximum(covered, coverage(rng, wider, size)), width)
 
 
-def coverage(rng: Generator, paths: list[Path], size: Size) -> np.ndarray:
+def coverage(rng: Generator, paths: list[CrackPath], size: Size) -> np.ndarray:
     """Fraction (H, W) float32 in [0, 1] of each pixel's area inside a crack; wide ones get edges that crumble."""
     wide = [path for path in paths if np.percentile(path.widths, 75) >= WIDE]
     narrow = [path for path in paths if np.percentile(path.widths, 75) < WIDE]
@@ -140,7 +140,7 @@ def _course(rng: Generator, start: np.ndarray, heading: float, length: float, wi
     return start + np.concatenate([np.zeros((1, 2)), np.cumsum(steps, 0)[:-1]])
 
 
-def _branching(rng: Generator, points: np.ndarray, width: float, depth: int, style: str) -> list[Path]:
+def _branching(rng: Generator, points: np.ndarray, width: float, depth: int, style: str) -> list[CrackPath]:
     """The crack along ``points`` and narrower ones that leave it."""
     count = len(points)
     paths = [_profile(rng, points, width, style)]
@@ -156,7 +156,7 @@ def _branching(rng: Generator, points: np.ndarray, width: float, depth: int, sty
     return paths
 
 
-def _profile(rng: Generator, points: np.ndarray, width: float, style: str) -> Path:
+def _profile(rng: Generator, points: np.ndarray, width: float, style: str) -> CrackPath:
     """The path every half pixel, its width swelling, tapering and for gaps at times closing to a hairline."""
     count = len(points)
     knots = rng.normal(0, {"gap": 0.3, "open": 0.35}.get(style, 0.28), count // 10 + 3)
@@ -175,21 +175,21 @@ def _profile(rng: Generator, points: np.ndarray, width: float, style: str) -> Pa
     if width < WIDE:
         fine += rng.normal(0, min(rng.uniform(0.12, 0.45), 0.25 * width), fine.shape)
     wide = np.interp(at, known, widths) * np.exp(rng.normal(0, rng.uniform(0.03, 0.25), len(at)))
-    return Path(fine, np.clip(wide, NARROWEST, WIDEST))
+    return CrackPath(fine, np.clip(wide, NARROWEST, WIDEST))
 
 
-def _net(rng: Generator, size: Size, width: float) -> list[Path]:
+def _net(rng: Generator, size: Size, width: float) -> list[CrackPath]:
     """Map or alligator cracking over the picture or a part of it."""
     paths = network(rng, size)
     ratio = width / max(0.5, float(np.median([np.median(path.widths) for path in paths])) if paths else 1.0)
-    paths = [Path(path.points, np.clip(path.widths * ratio, NARROWEST, WIDEST)) for path in paths]
+    paths = [CrackPath(path.points, np.clip(path.widths * ratio, NARROWEST, WIDEST)) for path in paths]
     if rng.random() < 0.45:  # only where the load was
         centre, reach = rng.uniform(0, 1, 2) * size[::-1], rng.uniform(0.25, 0.6) * max(size)
         paths = [path for path in paths if np.hypot(*(path.points.mean(0) - centre)) < reach] or paths
     return paths
 
 
-def _strokes(paths: list[Path], size: Size, factor: int) -> np.ndarray:
+def _strokes(paths: list[CrackPath], size: Size, factor: int) -> np.ndarray:
     """The paths as discs and lines on a canvas of ``factor`` sub-pixels per pixel side; uint8, 255 inside."""
     canvas = np.zeros((size[0] * factor, size[1] * factor), np.uint8)
     for path in paths:
@@ -203,7 +203,7 @@ def _strokes(paths: list[Path], size: Size, factor: int) -> np.ndarray:
     return canvas
 
 
-def _crumbled(rng: Generator, paths: list[Path], size: Size) -> np.ndarray:
+def _crumbled(rng: Generator, paths: list[CrackPath], size: Size) -> np.ndarray:
     """Coverage of wide cracks: their area, its edges displaced piece by piece so that no two lips are alike."""
     canvas = _strokes(paths, size, COARSE)
     width = float(np.median([np.median(path.widths) for path in paths]))

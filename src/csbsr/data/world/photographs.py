@@ -6,6 +6,8 @@ import hashlib
 from collections import OrderedDict
 from functools import cached_property
 from pathlib import Path
+from threading import Lock
+from typing import Any
 
 import cv2
 import numpy as np
@@ -36,6 +38,7 @@ class SurfaceFolder:
         self.root, self.listed, self.split = Path(root), Path(listed) if listed else None, split
         self.limit = int(cache_mb * 1e6)
         self._kept: OrderedDict[Path, np.ndarray] = OrderedDict()
+        self._lock = Lock()  # threads fill a memory cache
 
     @cached_property
     def files(self) -> list[Path]:
@@ -89,18 +92,28 @@ class SurfaceFolder:
         return Ground("photograph", piece, np.clip(relief, -1.5, 1.5))
 
     def _photograph(self, path: Path) -> np.ndarray:
-        if path in self._kept:
-            self._kept.move_to_end(path)
-            return self._kept[path]
+        with self._lock:
+            if path in self._kept:
+                self._kept.move_to_end(path)
+                return self._kept[path]
         image = eight_bit(read_image(path))
         longest = max(image.shape[:2])
         if longest > LARGEST:
             ratio = LARGEST / longest
             image = cv2.resize(image, None, fx=ratio, fy=ratio, interpolation=cv2.INTER_AREA)
-        self._kept[path] = image
-        while sum(kept.nbytes for kept in self._kept.values()) > self.limit and len(self._kept) > 1:
-            self._kept.popitem(last=False)
+        with self._lock:
+            self._kept[path] = image
+            while sum(kept.nbytes for kept in self._kept.values()) > self.limit and len(self._kept) > 1:
+                self._kept.popitem(last=False)
         return image
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For another process: without the lock and the photographs."""
+        return {**self.__dict__, "_lock": None, "_kept": OrderedDict()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._lock = Lock()
 
     def _from_list(self, listed: Path) -> list[Path]:
         lines = (line.strip() for line in listed.read_text(encoding="utf-8").splitlines())
