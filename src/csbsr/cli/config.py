@@ -20,6 +20,9 @@ from csbsr.moved import present_words
 from csbsr.names import SHIPPED
 from csbsr.words import printable
 
+#: A ground sampling distance, perhaps with its uncertainty, as people write it: ``0.4+-0.02``, ``0,4 ± 0,02 mm``.
+_SAMPLING = re.compile(r"[0-9][0-9.,e\- ]*(?:mm)? ?(?:(?:\+-|\+/-|±) ?[0-9][0-9.,e\- ]*(?:mm)?)?")
+
 #: Values that are paths: taken literally, whatever characters they hold, and made absolute.
 PATH_KEYS = (
     "ckpt", "init", "data.root", "data.surfaces", "data.surfaces_list", "input", "output", "out", "photos", "gsd_mm",
@@ -127,6 +130,8 @@ def _literal(argument: str, sweep: bool) -> str:
         return f"{key}={quoted(value)}"
     if name not in PATH_KEYS or (name == "gsd_mm" and _is_number(value)):
         return argument
+    if name == "gsd_mm" and _SAMPLING.fullmatch(value) and not Path(value).exists():
+        return f"{key}={quoted(value)}"
     paths = value.split(",") if sweep and name in SWEPT_KEYS else [value]
     return f"{key}={','.join(quoted(Path(path).expanduser().absolute()) for path in paths)}"
 

@@ -44,6 +44,8 @@ from csbsr.words import printable, printable_lines
 
 log = logging.getLogger("csbsr")
 
+#: Recipes whose systems train on a CPU.
+FOR_CPU = ("quick", "lite", "finetune")
 #: Words about where a run stands and whether it goes on: with ``ckpt=`` the folder of the checkpoint says both.
 PLACE = ("ckpt", "output", "resume", "cluster")
 
@@ -301,7 +303,8 @@ def introduce(config: DictConfig, network: JointSystem, data: CrackDataModule, f
             "(the nearest it can make is below %g dB)",
             100 * beyond, ENOUGH,
         )  # fmt: skip
-    if config.width.sr == 1 and not torch.cuda.is_available() and choices.get("recipe") != "quick":
+    full = config.width.sr == 1 and choices.get("recipe") not in FOR_CPU
+    if full and not torch.cuda.is_available():
         log.info(
             "note     no GPU found: the full-size system takes seconds a step here; recipe=quick is made for a CPU"
         )

@@ -172,8 +172,8 @@ def remarks(row: Row) -> list[str]:
     if (_number(row, "reduced") or 1) > 1:
         found.append(f"measured after shrinking by {_number(row, 'reduced'):.0f}, to keep memory bounded")
     if _number(row, "consistency_flag"):
-        cracks = _number(row, "consistency_cracks")
-        where = "" if cracks is None else f" (consistency {cracks:.3f} where cracks are marked)"
+        marked = _number(row, "consistency_cracks")
+        where = "" if marked is None else f" (consistency {marked:.3f} where cracks are marked)"
         found.append(f"super-resolved image does not agree with the photograph{where}")
     return found
 
@@ -199,7 +199,7 @@ def _photograph(
         "level": None if level is None else int(level),
         "chip": None if level is None else min(int(level), _CHIPS),
         "remarks": remarks(row),
-        "width": _number(row, f"width_percentile_{unit}") or 0,
+        "width": _number(row, _width_key(row, unit)) or 0,
         "figures": _figures(row),
         "views": views,
         "scale": _scale(row),
@@ -264,7 +264,7 @@ def _both_units(row: Row, key: str, uncertainty: str | None) -> str:
 
 def _scale(row: Row) -> dict[str, Any] | None:
     """The colour scale's numbers, and a scale bar as a share of the picture's width."""
-    widest, columns = _number(row, "width_percentile_px"), _number(row, "width_px")
+    widest, columns = _number(row, _width_key(row, "px")), _number(row, "width_px")
     if not widest or not columns:
         return None
     per_pixel = _number(row, "mm_per_pixel")
@@ -291,7 +291,15 @@ def _comparison(row: Row, prefix: str) -> list[tuple[str, str, str]]:
 
 
 def _widest(cracks: Sequence[Row]) -> list[Row]:
-    return sorted(cracks, key=lambda crack: -(_number(crack, "width_percentile_px") or 0))[:_CRACKS]
+    return sorted(cracks, key=lambda crack: -(_number(crack, _width_key(crack, "px")) or 0))[:_CRACKS]
+
+
+def _width_key(row: Row, unit: str) -> str:
+    """The column with the percentile of the reported width, else of the mask's; the upper end if there is no value."""
+    reported = reported_key(row, "width_percentile")
+    if reported is None:
+        return f"width_percentile_{unit}"
+    return f"{reported}_{'high' if _number(row, f'{reported}_value_px') is None else 'value'}_{unit}"
 
 
 def _crack(row: Row) -> dict[str, Any]:
@@ -324,7 +332,7 @@ def _tiles(entries: Sequence[Entry], measured: Sequence[Entry]) -> list[tuple[st
     if lengths and len(lengths) == len(rows):
         tiles.append(("total length", f"{sum(lengths) / 1000:.2f} m"))
     for unit, digits in (("mm", 2), ("px", 1)):
-        widths = [value for row in rows if (value := _number(row, f"width_percentile_{unit}")) is not None]
+        widths = [value for row in rows if (value := _number(row, _width_key(row, unit))) is not None]
         if widths:
             tiles.append(("widest of them", f"{max(widths):.{digits}f} {unit}"))
             break

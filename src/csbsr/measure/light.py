@@ -22,8 +22,11 @@ _BETWEEN, _WITHIN = 0.045, 0.043
 _INDEPENDENT = 10.0  # pixels of the photograph along a crack, after which the surface is another
 _FEWEST = 2  # independent stretches that tell their own scatter
 _CONTAINED = 0.7  # square pixels: the model's own blur holds the pixel and what resampling adds to a kernel
-_STEP = 1.2  # ratio of neighbouring blurs that are told apart
+_ASKED = 8  # of so many profiles one is fitted with other blurs too
+_STEP = 1.15  # ratio of neighbouring blurs that are told apart
 _SHARED = 0.65  # of the interval of one profile is common to a whole crack: black level and blur
+# Beside cracks in any photograph lie stains and chipped edges: a background that wanders more is tried too.
+_PRIORS = replace(PRIORS, wander=(*PRIORS.wander, 0.6))
 _WINDOW = 3  # stretches in the moving mean of which maximum and percentile are taken
 
 
@@ -32,6 +35,7 @@ class _Fits(NamedTuple):
     order: np.ndarray  #: (n,) along the crack's lines
     widths: np.ndarray  #: (n, 3) low, value and high, pixels of the photograph
     inside: np.ndarray  #: (n,) brightness of the middle as a share of the background; NaN where too narrow
+    blurred: np.ndarray  #: (n,) pixels by which the width is another if the known blur is; NaN where not asked
 
 
 def light_widths(
@@ -74,8 +78,9 @@ def light_widths(
     fits = _Fits(
         owner[np.concatenate([group.line for group in groups])],
         np.concatenate([group.line * 2**32 + group.at for group in groups]),
-        np.concatenate(widths),
+        np.concatenate([part[:, :3] for part in widths]),
         np.concatenate(insides),
+        np.concatenate([part[:, 3] for part in widths]),
     )
     order = np.lexsort((fits.order, fits.crack))
     fits = _Fits(*(field[order] for field in fits))
@@ -83,7 +88,7 @@ def light_widths(
     numbers, starts = np.unique(fits.crack, return_index=True)
     for number, start, stop in zip(numbers, starts, [*starts[1:], len(order)], strict=True):
         part = slice(start, stop)
-        found[number] = _light(fits.widths[part], fits.inside[part], scale, measurement.percentile)
+        found[number] = _light(_Fits(*(field[part] for field in fits)), scale, measurement.percentile)
     return tuple(found)
 
 
@@ -96,14 +101,25 @@ def with_light(measurement: Measurement, photograph: np.ndarray, blur: BlurMap |
 
 
 def _fitted(group: Stretch, sigma: np.ndarray, priors: Priors) -> np.ndarray:
-    """(n, 3) low, value, high in pixels of the photograph; profiles of like blur share their templates."""
+    """(n, 4) low, value, high in pixels of the photograph, and by how much the value hangs on a known blur.
+
+    Profiles of like blur share their templates.  Every `_ASKED`th of those with a known blur is fitted with the next
+    weaker and stronger one too, which estimates of kernels are often off by; the others have NaN there.
+    """
     told = np.sqrt(np.maximum(sigma**2 - _CONTAINED, 0))
     steps = np.where(told > 0.3, np.rint(np.log(np.maximum(told, 0.3) / 0.3) / np.log(_STEP)), -1).astype(int)
-    result = np.empty((len(told), 3))
+    result = np.full((len(told), 4), np.nan)
     for step in np.unique(steps):
-        part = steps == step
+        part = np.flatnonzero(steps == step)
         known = None if step < 0 else 0.3 * _STEP**step
-        result[part] = photometric_widths(group.values[part], known, priors=priors, misfit=(0.0, 0.0))
+        result[part, :3] = photometric_widths(group.values[part], known, priors=priors, misfit=(0.0, 0.0))
+        if known is not None:
+            asked = part[::_ASKED]
+            near = [
+                photometric_widths(group.values[asked], other, priors=priors, misfit=(0.0, 0.0))[:, 1]
+                for other in (known / _STEP, known * _STEP)
+            ]
+            result[asked, 3] = np.abs(near[1] - near[0]) / 2
     return result
 
 
@@ -123,15 +139,15 @@ def _with_black(inside: np.ndarray) -> Priors:
     level, scale = PRIORS.black / 128, 128.0
     count = min(len(dark) * ALONG / (2 * _INDEPENDENT), 10.0)
     if count < 0.5:
-        return PRIORS
+        return _PRIORS
     precision = 1 / _BETWEEN**2 + count / _WITHIN**2
     mean = (level / _BETWEEN**2 + count / _WITHIN**2 * float(np.median(dark))) / precision
     deviation = float(np.hypot(precision**-0.5, _WITHIN))
-    return replace(PRIORS, black=float(round(mean * scale)), black_spread=float(round(deviation * scale)))
+    return replace(_PRIORS, black=float(round(mean * scale)), black_spread=float(round(deviation * scale)))
 
 
-def _light(fits: np.ndarray, inside: np.ndarray, scale: float, percentile: float) -> Light:
-    low, value, high = fits.T * scale
+def _light(fits: _Fits, scale: float, percentile: float) -> Light:
+    low, value, high = fits.widths.T * scale
     first, third = np.quantile(value, (0.25, 0.75))
     reach = 2 * (third - first)
     usual = np.clip(value, first - reach, third + reach)
@@ -140,7 +156,9 @@ def _light(fits: np.ndarray, inside: np.ndarray, scale: float, percentile: float
     # A few profiles do not tell their scatter: then measured cracks do.
     scatter = np.sqrt(usual.var() + misfit**2 * min(1.0, _FEWEST / independent))
     smooth = uniform_filter1d(usual, min(_WINDOW, len(usual)), mode="nearest")
-    shared = _SHARED * np.mean(value - low), _SHARED * np.mean(high - value)
+    asked = fits.blurred[np.isfinite(fits.blurred)] * scale
+    blur = float(np.mean(asked)) if len(asked) else 0.0
+    shared = [float(np.hypot(_SHARED * np.mean(side), blur)) for side in (value - low, high - value)]
     weights = np.ones(len(smooth))
 
     def around(number: float, count: float) -> Width:
@@ -158,5 +176,5 @@ def _light(fits: np.ndarray, inside: np.ndarray, scale: float, percentile: float
         around(float(smooth.max()), local),
         around(weighted_percentile(smooth, weights, percentile), local),
     )
-    seen = inside[np.isfinite(inside)]
-    return Light(widths, len(value), float(np.median(seen)) if 2 * len(seen) >= len(inside) else None)
+    seen = fits.inside[np.isfinite(fits.inside)]
+    return Light(widths, len(value), float(np.median(seen)) if 2 * len(seen) >= len(value) else None)

@@ -8,6 +8,7 @@ crack narrower than the blur only the product of width and depth can be seen.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
@@ -38,7 +39,8 @@ class Priors:
         width_spread: standard deviation of its logarithm.
         place: standard deviation of the crack's place around where it was seen.
         noise: smallest standard deviation of the profile around the model; twice, four and eight times are tried too.
-        wander: growth of the background's variance with each sample's distance from the crack, of that of the noise.
+        wander: growth of the background's deviation with the root of the distance from the crack in samples, of that of
+            the noise; more than one value are tried as levels of the noise are.
         background: mean level beside the crack.
         background_spread: standard deviation of it.
     """
@@ -51,7 +53,7 @@ class Priors:
     width_spread: float = 1.1
     place: float = 1.0
     noise: float = 2.5
-    wander: float = 0.15
+    wander: tuple[float, ...] = (0.15,)
     background: float = 130.0
     background_spread: float = 60.0
 
@@ -164,12 +166,12 @@ def _sigmas(priors: Priors) -> np.ndarray:
     return priors.blur * np.exp(priors.blur_spread * _BLURS)
 
 
-@lru_cache(maxsize=12)
+@lru_cache(maxsize=8)
 def _bank(samples: int, spread: tuple[float, ...], priors: Priors) -> _Bank:
     sigma, width, place = (grid.ravel() for grid in np.meshgrid(_sigmas(priors), _WIDTHS, _PLACES, indexing="ij"))
     x = np.arange(samples) - (samples - 1) / 2
     left, right = _sides(x, sigma, width, place, spread)
-    design = np.stack([1 - left - right, left, right], axis=-1)  # (M, n, 3)
+    design = np.stack([1 - left - right, left, right]).transpose(2, 0, 1).reshape(samples, -1)  # (n, 3 * M)
     prior = (
         -0.5 * (_BLURS.repeat(len(_WIDTHS) * len(_PLACES))) ** 2
         - 0.5 * (np.log(width / priors.width) / priors.width_spread) ** 2
@@ -178,9 +180,9 @@ def _bank(samples: int, spread: tuple[float, ...], priors: Priors) -> _Bank:
     )
     smoothing = _smoothing(samples, spread)
     wander = np.where(x[:, None] * x > 0, np.minimum(abs(x[:, None]), abs(x)), 0)
-    covariance = smoothing @ (np.eye(samples) + priors.wander**2 * wander) @ smoothing.T
     bank = _Bank([], [], [], [], _sparse())
-    for noise in priors.noise * 2.0 ** np.arange(4):
+    for noise, growth in itertools.product(priors.noise * 2.0 ** np.arange(4), priors.wander):
+        covariance = smoothing @ (np.eye(samples) + growth**2 * wander) @ smoothing.T
         root = np.linalg.cholesky(noise**2 * covariance + _FLOOR**2 * np.eye(samples))
         whitening = np.linalg.inv(root)
         rows = np.array([
@@ -189,12 +191,17 @@ def _bank(samples: int, spread: tuple[float, ...], priors: Priors) -> _Bank:
             [0, 0, 1 / priors.background_spread],
         ])  # fmt: skip
         known = np.array([priors.black / priors.black_spread, 0, priors.background / priors.background_spread])
-        whole = np.concatenate([whitening @ design, np.broadcast_to(rows, (len(design), 3, 3))], axis=1)
-        triangle = np.linalg.cholesky(whole.transpose(0, 2, 1) @ whole)
-        basis = whole @ np.linalg.inv(triangle).transpose(0, 2, 1)  # orthonormal columns
-        projection = whitening.T @ basis[:, :samples]
-        bank.projections.append(np.ascontiguousarray(projection.transpose(1, 2, 0).reshape(samples, -1), np.float32))
-        bank.offsets.append((known @ basis[:, samples:]).T.ravel().astype(np.float32))
+        seen = (whitening @ design).reshape(samples, _LEVELS, -1)
+        products = [(seen[:, i] * seen[:, j]).sum(axis=0) for i in range(_LEVELS) for j in range(_LEVELS)]
+        normal = np.stack(products, axis=-1).reshape(-1, _LEVELS, _LEVELS) + rows.T @ rows
+        triangle = np.linalg.cholesky(normal)
+        inverse = np.linalg.inv(triangle)
+        # Orthonormal together with the rows of the priors.
+        basis = np.concatenate(
+            [sum(seen[:, i] * inverse[:, j, i] for i in range(j + 1)) for j in range(_LEVELS)], axis=1
+        )
+        bank.projections.append((whitening.T @ basis).astype(np.float32))
+        bank.offsets.append((inverse @ (rows.T @ known)).T.ravel().astype(np.float32))
         bank.whitening.append(whitening.astype(np.float32))
         determinants = np.log(np.einsum("mii->mi", triangle)).sum(axis=1) + np.log(np.diag(root)).sum() + np.log(noise)
         bank.constants.append((prior - determinants - 0.5 * known @ known).astype(np.float32))

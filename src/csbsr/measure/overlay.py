@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from csbsr.measure.reported import drawn_factor, reported_of_image
 from csbsr.measure.results import Measurement
 
 _COLOURS = {
@@ -26,13 +27,14 @@ def draw_widths(
     thinnest: int = 2,
     legend: bool = True,
 ) -> np.ndarray:
-    """The photograph in grey with each crack drawn along its centrelines, as wide as it is and coloured by its width.
+    """The photograph in grey with each crack drawn along its centrelines, as wide as it is reported
+    and coloured by that width.
 
     Args:
         image: (H, W, 3) RGB or (H, W), uint8: the measured image, or the same view in another size.
         measurement: of that view.
         widest: width in pixels of the measured image at the upper end of the colours; wider parts have its colour.  If
-            None, the measurement's percentile width.
+            None, the percentile of the reported widths.
         colours: "viridis" or "cividis".
         thinnest: pixels of ``image`` that a line has at least, so that it is seen.
         legend: with a colour scale and a scale bar, in millimetres if the measurement has them, in the corner where
@@ -58,16 +60,18 @@ def draw_widths(
     for name, value in (("widest", widest), ("thinnest", thinnest)):
         if value is not None and not value > 0:
             raise ValueError(f"{name}: expected a number above 0, got {value!r}")
-    widest = widest or measurement.width_percentile or 1.0
+    together = reported_of_image(measurement)
+    widest = widest or (together and together.percentile.value) or 1.0
     palette = cv2.applyColorMap(np.arange(256, dtype=np.uint8)[:, None], _COLOURS[colours])[:, 0, ::-1]
     zoom = float(np.sqrt(scale.prod()))
     places = [np.empty((0, 2))]
     for crack in measurement.cracks:
+        factor = drawn_factor(crack)
         for line in crack.centrelines:
             points = (line.points + 0.5) * scale - 0.5
             places.append(points)
-            thick = np.maximum(np.rint(line.widths * zoom), thinnest).astype(int).tolist()
-            colour = palette[np.clip(line.widths / widest * 255, 0, 255).astype(int)].tolist()
+            thick = np.maximum(np.rint(line.widths * factor * zoom), thinnest).astype(int).tolist()
+            colour = palette[np.clip(line.widths * factor / widest * 255, 0, 255).astype(int)].tolist()
             corners = np.rint(points * 2**_SHIFT).astype(int).tolist()
             for index in range(len(corners) - 1):
                 start, end = corners[index], corners[index + 1]

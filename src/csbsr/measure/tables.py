@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from csbsr.measure.intervals import Width, WidthSet
-from csbsr.measure.reported import NEITHER, reported
+from csbsr.measure.reported import NEITHER, reported, reported_of_image
 from csbsr.measure.results import Crack, Measurement
 from csbsr.measure.severity import Severity, WidthGuide
 
@@ -127,26 +127,14 @@ def _of_crack(crack: Crack, measurement: Measurement) -> Row:
 
 
 def _of_image(measurement: Measurement) -> Row:
-    """The reported widths of all cracks: the mean by length, the largest maximum and percentile of a crack."""
+    """The reported widths of all cracks, see `csbsr.measure.reported.reported_of_image`."""
     found = [reported(crack) for crack in measurement.cracks]
     row: Row = {"width_flags": sum(bool(one.flag) for one in found), "gsd_mm_uncertainty": ""}
     if measurement.mm_per_pixel is not None and measurement.mm_relative > 0:
         row["gsd_mm_uncertainty"] = measurement.mm_per_pixel * measurement.mm_relative
-    for kind in WidthSet._fields:
-        widths: list[Width] = [getattr(one.widths, kind) for one in found]
-        if not widths:
-            width = None
-        elif kind == "mean":
-            shares = [crack.length / measurement.length for crack in measurement.cracks]
-            width = Width(
-                *(
-                    sum(share * getattr(one, end) for share, one in zip(shares, widths, strict=True))
-                    for end in ("value", *_ENDS)
-                )
-            )
-        else:
-            width = max(widths, key=lambda one: one.value)
-        row |= _cells(f"width_reported_{kind}", width, measurement)
+    together = reported_of_image(measurement)
+    for place, kind in enumerate(WidthSet._fields):
+        row |= _cells(f"width_reported_{kind}", None if together is None else together[place], measurement)
     return row
 
 
