@@ -1,6 +1,6 @@
 """Makes docs/result.jpg, the picture of the README: a generated wall, blurred and small, and what is made of it.
 
-python scripts/readme_picture.py --ckpt best.ckpt --seed 7 --index 12
+python scripts/readme_picture.py
 """
 
 import argparse
@@ -22,7 +22,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--ckpt", default="lite")
     parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--index", type=int, default=0)
+    parser.add_argument("--index", type=int, default=7)
     parser.add_argument("--size", type=int, default=320, help="side of each picture, pixels; a multiple of 4")
     parser.add_argument("--out", type=Path, default=Path(__file__).parents[1] / "docs" / "result.jpg")
     options = parser.parse_args()

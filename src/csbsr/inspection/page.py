@@ -172,8 +172,8 @@ def remarks(row: Row) -> list[str]:
     if (_number(row, "reduced") or 1) > 1:
         found.append(f"measured after shrinking by {_number(row, 'reduced'):.0f}, to keep memory bounded")
     if _number(row, "consistency_flag"):
-        cracks = _number(row, "consistency_cracks")
-        where = "" if cracks is None else f" (consistency {cracks:.3f} where cracks are marked)"
+        marked = _number(row, "consistency_cracks")
+        where = "" if marked is None else f" (consistency {marked:.3f} where cracks are marked)"
         found.append(f"super-resolved image does not agree with the photograph{where}")
     return found
 
