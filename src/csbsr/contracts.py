@@ -24,6 +24,7 @@ class Sample(TypedDict, total=False):
     blur: Tensor  #: (n,) float32: sigma_1, sigma_2 in HR pixels, theta in degrees, and what else the degradation draws
     lr: Tensor  #: (3, h, w), only where the low-resolution image comes from a file
     kernel: Tensor  #: (1, k, k) summing to 1, only where the kernel comes from a file
+    tone: Tensor  #: (6,) float32, numbers of `csbsr.data.photometric.Photometric`; only if asked for
     name: str  #: path within its split, with forward slashes; unique there
     index: int  #: position in the data set
 
@@ -39,6 +40,7 @@ class Batch(TypedDict, total=False):
     distance: Tensor  #: (B, 1, H, W)
     crack_distance: Tensor  #: (B, 1, H, W)
     blur: Tensor  #: (B, n)
+    tone: Tensor  #: (B, 6)
     name: list[str]
     index: Tensor  #: (B,) int64
 

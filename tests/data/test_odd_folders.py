@@ -227,3 +227,28 @@ def test_a_cache_that_cannot_be_used_does_no_harm(tmp_path):
     cache = Looked(tmp_path)
     cache.remember("head", {tmp_path / "a": [1]})
     assert cache.known("head", [tmp_path / "a"]) == {}
+
+
+def test_files_cut_at_their_end_are_found_before_the_first_step(tmp_path):
+    part = write(tmp_path, 5)
+    for name, kind in (("p1.png", "PNG"), ("p2.tif", "TIFF"), ("p3.jpg", "JPEG"), ("p4.jpg", "JPEG")):
+        (part / "images" / name.replace(name[-3:], "jpg")).unlink()
+        Image.fromarray(picture(1)).save(part / "images" / name, kind)
+        data = (part / "images" / name).read_bytes()
+        (part / "images" / name).write_bytes(data + b"a note of the camera" * 300 if name == "p4.jpg" else data[:-600])
+    with pytest.raises(DataError) as caught:
+        look(tmp_path)
+    assert "3 of 5 pairs" in str(caught.value)
+    for name in ("p1.png: found a damaged", "p2.tif: found a damaged", "p3.jpg: found a damaged"):
+        assert name in str(caught.value)
+
+
+def test_what_is_there_instead_is_named(tmp_path):
+    part = write(tmp_path, 3)
+    for i in range(3):
+        os.rename(part / "masks" / f"p{i}.png", part / "masks" / f"p{i}.gif")
+    with pytest.raises(DataError, match=r"p0.gif is GIF; convert it to PNG"):
+        len(FolderPairs(tmp_path, "train"))
+    os.rename(part / "masks", part / "labels")
+    with pytest.raises(DataError, match=r"masks: found no such folder, but images, labels; expected"):
+        len(FolderPairs(tmp_path, "train"))

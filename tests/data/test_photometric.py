@@ -1,9 +1,14 @@
 """Light, tone and colour: what each number does."""
 
+import numpy as np
 import pytest
 import torch
 
+from csbsr.data import CrackData, SyntheticPairs, degrade_batch
+from csbsr.data.augment import Augmentation
+from csbsr.data.collate import stack
 from csbsr.data.photometric import LUMA, NUMBERS, Photometric, toned
+from csbsr.degradation import NoBlur
 
 
 @pytest.fixture
@@ -49,3 +54,36 @@ def test_results_stay_in_range_and_draws_within_their_strengths(image):
 def test_impossible_strengths_are_refused(arguments):
     with pytest.raises(ValueError, match="expected a strength"):
         Photometric(**arguments)
+
+
+def test_a_strength_scales_them_and_reaches_training_batches_alone():
+    assert Photometric.of_strength(0.5).strengths == (0.15, 0.2, 0.15, 0.4, 0.05, 0.025)
+    with pytest.raises(ValueError, match="photometric: expected a strength from 0 to 2"):
+        Photometric.of_strength(3)
+    settings = {"crop": 32, "batch_size": 2, "seed": 1, "validation_fraction": 0.25, "distances": ()}
+    plain, changed = (
+        CrackData(SyntheticPairs("train", 8, (40, 40)), None, NoBlur(4), photometric=strength, **settings)
+        for strength in (0.0, 1.0)
+    )
+    for data in (plain, changed):
+        data.setup("fit")
+    sample, other = plain.training[(0, 1)], changed.training[(0, 1)]
+    assert "tone" not in sample
+    torch.testing.assert_close(sample["hr"], other["hr"])  # the same draws but for the tone
+    batch = degrade_batch(changed.degradation, stack([other]))
+    torch.testing.assert_close(batch["hr"], toned(other["hr"][None], other["tone"][None]))
+    torch.testing.assert_close(batch["lr"], NoBlur(4)(batch["hr"], batch["blur"])[0])
+    assert "tone" not in changed.validation[0]
+
+
+def test_quarter_turns_turn_image_and_mask_alike():
+    image = np.arange(64, dtype=np.uint8).reshape(8, 8)
+    mask = (image > 40).astype(np.uint8)
+    still = Augmentation(8, 0, 0, 0)(image[..., None].repeat(3, 2), mask, 0)
+    assert (still[1] == mask).all()
+    seen = set()
+    for seed in range(12):
+        turned, marked = Augmentation(8, 0, 0, 0, quarter_turns=1.0)(image[..., None].repeat(3, 2), mask, seed)
+        assert ((turned[..., 0] > 40) == marked).all()
+        seen.add(int(turned[0, 0, 0]))
+    assert seen == {0, 7, 56, 63}

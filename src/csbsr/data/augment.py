@@ -50,10 +50,16 @@ class Augmentation:
         crack_preference: probability in [0, 1] that a crop is laid around a crack pixel.
         mirror: probability of left-right reversal.
         vertical_flip: probability of up-down reversal.
+        quarter_turns: probability of a turn by 0, 90, 180 or 270 degrees, each as likely.
     """
 
     def __init__(
-        self, crop: int = 224, crack_preference: float = 0.0, mirror: float = 0.5, vertical_flip: float = 0.3
+        self,
+        crop: int = 224,
+        crack_preference: float = 0.0,
+        mirror: float = 0.5,
+        vertical_flip: float = 0.3,
+        quarter_turns: float = 0.0,
     ) -> None:
         if crop < 1:
             raise ValueError(f"crop: expected a side of at least 1 pixel, got {crop}")
@@ -61,6 +67,7 @@ class Augmentation:
             ("crack_preference", crack_preference),
             ("mirror", mirror),
             ("vertical_flip", vertical_flip),
+            ("quarter_turns", quarter_turns),
         ):
             if not 0 <= value <= 1:
                 raise ValueError(f"{name}: expected a probability from 0 to 1, got {value}")
@@ -70,6 +77,7 @@ class Augmentation:
                 CrackCrop(crop, crack_preference),
                 albumentations.HorizontalFlip(p=mirror),
                 albumentations.VerticalFlip(p=vertical_flip),
+                *([albumentations.RandomRotate90(p=quarter_turns)] if quarter_turns else []),
             ]
         )
 

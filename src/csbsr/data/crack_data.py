@@ -15,6 +15,7 @@ from csbsr.data.dataset import EvaluationSet, TrainingSet
 from csbsr.data.errors import DataError
 from csbsr.data.folder import FolderPairs
 from csbsr.data.looked import Looked
+from csbsr.data.photometric import Photometric, toned
 from csbsr.data.sampler import BatchSequence
 from csbsr.data.sources import InMemory, fingerprint, subset, traced
 from csbsr.data.split import split_train_validation
@@ -36,6 +37,8 @@ class DataOptions:
         crack_preference: probability that a training crop is laid around a crack pixel.
         mirror: probability of left-right reversal in training.
         vertical_flip: probability of up-down reversal in training.
+        quarter_turns: probability of a turn by a random multiple of 90 degrees in training.
+        photometric: strength of random changes of light and colour in training; 0 for none, 1 as the lite weights had.
         validation_fraction: share of the training images kept for validation; 0 for none.
         train_limit: use only the first so many training images (before validation images are taken); None for all.
         test_limit: the same for the test.
@@ -57,6 +60,8 @@ class DataOptions:
     crack_preference: float = 0.0
     mirror: float = 0.5
     vertical_flip: float = 0.3
+    quarter_turns: float = 0.0
+    photometric: float = 0.0
     validation_fraction: float = 0.05
     train_limit: int | None = None
     test_limit: int | None = None
@@ -102,7 +107,10 @@ class CrackData:
                 f"try {max(1, options.crop // degradation.scale) * degradation.scale}"
             )
         self.train_source, self.test_source, self.degradation = train_source, test_source, degradation
-        self.augmentation = Augmentation(options.crop, options.crack_preference, options.mirror, options.vertical_flip)
+        self.augmentation = Augmentation(
+            options.crop, options.crack_preference, options.mirror, options.vertical_flip, options.quarter_turns
+        )
+        self.photometric = Photometric.of_strength(options.photometric) if options.photometric else None
         self.training: TrainingSet | None = None
         self.validation: EvaluationSet | None = None
         self.test: EvaluationSet | None = None
@@ -133,7 +141,8 @@ class CrackData:
             _look(pairs, {"training": train, "validation": validation})
             if options.cache == "ram" and stage != "validate":
                 train, validation = InMemory(train), InMemory(validation)
-            self.training = TrainingSet(train, self.seed, self.augmentation, draw, distances, options.fixed_draws)
+            tone = None if self.photometric is None else self.photometric.draw
+            self.training = TrainingSet(train, self.seed, self.augmentation, draw, distances, options.fixed_draws, tone)
             self.validation = EvaluationSet(validation, self.seed, scale, draw, distances)
         if stage in (None, "test") and self.test is None:
             pairs = _limited(_present(self.test_source, "test"), options.test_limit)
@@ -161,7 +170,13 @@ class CrackData:
 
 
 def degrade_batch(degradation: Degradation, batch: Batch) -> Batch:
-    """The batch with ``lr`` and ``kernel`` made from its ``hr`` and ``blur``: no gradient, at least float32."""
+    """The batch with ``lr`` and ``kernel`` made from its ``hr`` and ``blur``: no gradient, at least float32.
+
+    Where it holds a ``tone``, ``hr`` is changed by it first.
+    """
+    if "tone" in batch:
+        with torch.no_grad():
+            batch = {**batch, "hr": toned(batch["hr"], batch["tone"])}
     hr, blur = batch["hr"], batch["blur"]
     exact = hr.dtype if hr.dtype == torch.float64 else torch.float32
     with torch.no_grad(), torch.autocast(hr.device.type, enabled=False):

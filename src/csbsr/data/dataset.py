@@ -29,6 +29,7 @@ class TrainingSet(Dataset[Sample]):
         draw_blur: the three numbers of a blur kernel from a generator.
         distances: which maps of the mask to add, of "signed" (``distance``) and "crack" (``crack_distance``).
         fixed_draws: use epoch 0's draws in every epoch, as for over-fitting a few images on purpose.
+        draw_tone: the numbers of a change of light and colour from a generator; None for none.
     """
 
     def __init__(
@@ -39,8 +40,10 @@ class TrainingSet(Dataset[Sample]):
         draw_blur: Callable[[torch.Generator], Tensor],
         distances: Sequence[str] = ("signed",),
         fixed_draws: bool = False,
+        draw_tone: Callable[[torch.Generator], Tensor] | None = None,
     ) -> None:
         self.source, self.seed, self.augmentation, self.draw_blur = source, seed, augmentation, draw_blur
+        self.draw_tone = draw_tone
         self.distances, self.fixed_draws = _known(distances), fixed_draws
 
     def __len__(self) -> int:
@@ -53,6 +56,8 @@ class TrainingSet(Dataset[Sample]):
         image, mask = self.augmentation(*self.source.read(index), seed=item_seed(self.seed, "crop", epoch, index))
         sample = _sample(image, mask, self.distances)
         sample["blur"] = self.draw_blur(item_generator(self.seed, "blur", epoch, index))
+        if self.draw_tone is not None:
+            sample["tone"] = self.draw_tone(item_generator(self.seed, "tone", epoch, index))
         sample["name"], sample["index"] = self.source.name(index), index
         return sample
 

@@ -18,8 +18,8 @@ from csbsr.data.mask_values import IGNORED, MaskRule
 from csbsr.data.masks import MASK_SUFFIXES, read_labels
 from csbsr.data.pairs import STEM, Listing, check_mask_name, hint, listing, matched
 from csbsr.data.polygons import Coco, is_coco
-from csbsr.data.reading import SUFFIXES, at_most, filled, read_photograph, unreadable
-from csbsr.words import printable
+from csbsr.data.reading import SUFFIXES, at_most, filled, is_junk, read_photograph, unreadable
+from csbsr.words import first_names, printable
 
 log = logging.getLogger(__name__)
 
@@ -77,6 +77,9 @@ class Found(NamedTuple):
             example = self.habit.replace(STEM, self.lonely[0].stem)
             return f"Masks called like {example} are there: say data.mask_name={self.habit}."
         remedy = "Add the masks (all black where there is no crack) or move these images away."
+        if masks.unreadable:
+            first = masks.unreadable[0]
+            remedy += f" Masks in formats that are not read are there: {printable(first.name)} is {unreadable(first)}."
         if masks.others:
             remedy += f" Files of other kinds are there, which are no masks: {_some(masks.others)}."
         return remedy
@@ -238,9 +241,10 @@ class FolderPairs:
         folder = self.root / self.split / kind
         if not folder.is_dir():
             missing = next(path for path in (self.root, self.root / self.split, folder) if not path.is_dir())
+            beside = _folders(missing.parent)
             raise DataError.about(
                 missing,
-                "no such folder",
+                f"no such folder, but {beside}" if beside else "no such folder",
                 f"a data set with {LAYOUT}",
                 f"{f'{self.origin} Then set' if self.origin else 'Set'} data.root=<folder> (or the environment "
                 "variable CSBSR_DATA to the folder that holds it). data=synthetic needs no files.",
@@ -270,6 +274,14 @@ def other_size(image: Path, mask: Path, size: tuple[int, int], mask_size: tuple[
         "an image and a mask of the same size",
         remedy,
     )
+
+
+def _folders(place: Path) -> str:
+    """The first folders in one, for a hint."""
+    if not place.is_dir():
+        return ""
+    names = sorted(path.name for path in place.iterdir() if path.is_dir() and not is_junk(path.name))
+    return first_names(names, 5)
 
 
 def _some(paths: Sequence[Path]) -> str:

@@ -17,10 +17,12 @@ from csbsr.data.looked import Looked
 from csbsr.data.reading.files import EXPECTED
 from csbsr.data.reading.formats import is_heif, named
 from csbsr.data.reading.jpeg import frame, is_jpeg, orientation_of
-from csbsr.data.reading.tiff import is_tiff
+from csbsr.data.reading.pixels import decode
+from csbsr.data.reading.tiff import check_whole, is_tiff
 from csbsr.data.regular import check_regular
 
 _FIRST = 65536  # bytes that hold the heads of most files
+_LAST = 4096  # bytes in which a whole file has its end mark
 _ORIENTATION = 274
 _WORKERS = 8  # files are waited for, not computed
 
@@ -56,9 +58,14 @@ def read_head(path: str | Path) -> Head:
                     found = frame(data)
                 if found is None:
                     raise ValueError("a JPEG without a frame header")
-                return _turned(found[3], found[2], orientation_of(data))
-            file.seek(0)
-            return _other(path, file, data)
+                head = _turned(found[3], found[2], orientation_of(data))
+            else:
+                file.seek(0)
+                head = _other(path, file, data)
+            cut = _looks_cut(file, data)
+        if cut:
+            decode(path)  # says what is missing, or that nothing is
+        return head
     except OSError as error:
         return Head(error=str(DataError.about(path, f"no readable file ({error.strerror or error})", EXPECTED,
                                               "Check the path and your rights to read it.")))  # fmt: skip
@@ -105,9 +112,19 @@ def _other(path: str | Path, file: io.BufferedReader, data: bytes) -> Head:
         return _turned(width, height, image.getexif().get(_ORIENTATION, 1))
 
 
+def _looks_cut(file: io.BufferedReader, data: bytes) -> bool:
+    """May the end of a JPEG or PNG be missing?  Then it is worth decoding."""
+    mark = b"\xff\xd9" if is_jpeg(data) else b"IEND" if data[:8] == b"\x89PNG\r\n\x1a\n" else b""
+    size = file.seek(0, io.SEEK_END)
+    file.seek(max(0, size - _LAST))
+    return mark not in file.read(_LAST)
+
+
 def _tiff(file: io.BufferedReader) -> Head:
     with tifffile.TiffFile(file) as tiff:
         page = next((page for page in tiff.pages[:8] if not int(getattr(page, "subfiletype", 0)) & 5), tiff.pages[0])
+        if isinstance(page, tifffile.TiffPage):
+            check_whole(file.name, page, file.seek(0, io.SEEK_END))
         tag = page.tags.get(_ORIENTATION) if isinstance(page, tifffile.TiffPage) else None
         return _turned(int(page.imagewidth), int(page.imagelength), 1 if tag is None else int(tag.value))
 

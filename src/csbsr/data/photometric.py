@@ -47,6 +47,13 @@ class Photometric:
             if not 0 <= value <= most:
                 raise ValueError(f"{name}: expected a strength from 0 to {most}, got {value}")
 
+    @classmethod
+    def of_strength(cls, strength: float) -> Photometric:
+        """All strengths times ``strength``, from 0 to 2; contrast and saturation at most 1."""
+        if not 0 <= strength <= 2:
+            raise ValueError(f"photometric: expected a strength from 0 to 2, got {strength}; 1 is usual")
+        return cls(0.3 * strength, min(1.0, 0.4 * strength), 0.3 * strength, min(1.0, 0.8 * strength), 0.1 * strength)
+
     def draw(self, generator: torch.Generator) -> Tensor:
         """The numbers of one image, float32 (6,), uniform in [-strength, strength]."""
         draw = torch.rand(NUMBERS, generator=generator, device=generator.device)

@@ -139,8 +139,15 @@ def _places(stem: Path, photograph: Path | None) -> Iterator[Path]:
     for base in bases:
         for ending in (*(f"{EXCLUDED}{suffix}" for suffix in _PICTURES), f"{EXCLUDED}.json", "_labelme.json", ".json"):
             path = base.with_name(base.name + ending)
-            if path.is_file():
+            if _is_there(path):
                 yield path
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name too long
+        return False
 
 
 def _picture(path: Path, size: tuple[int, int]) -> np.ndarray:

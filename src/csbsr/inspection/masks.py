@@ -81,7 +81,7 @@ class MeasuringMasks:
         threshold, name = _first(self.threshold, item.threshold, _THRESHOLD), item.listed_name(measuring.gsd)
         side = max(1.0, _first(self.scale, item.scale, _UNKNOWN_SCALE))
         with at_most(self.max_megapixels * side**2):
-            correction = self._correction(item, threshold)
+            correction = self._correction(item)
             found = self._read(item, most) if correction is None else _shrunken(correction.labels, most)
             segmentation, factor, ignored = found
             size = item.size or (segmentation.shape[0] * factor, segmentation.shape[1] * factor)
@@ -128,10 +128,11 @@ class MeasuringMasks:
             return segmentation, factor, None
         return segmentation, factor, read_labels(item.path, self.rule) == IGNORED
 
-    def _correction(self, item: Mask, threshold: float) -> Correction | None:
+    def _correction(self, item: Mask) -> Correction | None:
         if item.correctable is None or (self.rule is not None and self.rule.given):
             return None
-        return corrected(item.correctable, item.path if item.path != item.correctable.mask else None, threshold)
+        made_from = item.path if item.path != item.correctable.mask else None
+        return corrected(item.correctable, made_from, _first(item.threshold, _THRESHOLD))  # at which it was made
 
     def _counting(
         self, item: Mask, size: tuple[int, int], ignored: np.ndarray | None, factor: int, shape: tuple[int, ...]

@@ -237,7 +237,7 @@ class Results:
             min_pixels=float((record.settings or {}).get("min_pixels") or 1),
             listed=(record.file,),
             predicted=True,
-            correctable=self._correctable(record, stem),
+            correctable=self._correctable(record, stem) if files is None or kind == "mask" else None,
             size=_size(record),
             photograph=_photograph(record),
             missing=None if record.handled is None else record.handled.missing_share,

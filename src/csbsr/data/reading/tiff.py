@@ -74,7 +74,7 @@ def _read(path: str | Path, data: bytes, pages: list[tifffile.TiffPage], count: 
         raise damaged(path, "a page without pixels")
     item_bytes = max(1, int(page.bitspersample) // 8)
     head_checked(path, page.imagewidth, page.imagelength, max(1, int(page.samplesperpixel)), item_bytes)
-    _check_whole(path, page, len(data))
+    check_whole(path, page, len(data))
     notes = []
     if len(full) > 1:
         notes.append(f"holds {count} pages; only the first is read")
@@ -116,8 +116,8 @@ def _plain(page: tifffile.TiffPage, bands: int, photometric: int, alpha: int | N
     return eight and bands <= most and not (int(page.planarconfig) == 2 and bands > 1)
 
 
-def _check_whole(path: str | Path, page: tifffile.TiffPage, size: int) -> None:
-    """tifffile gives zeros for what is missing."""
+def check_whole(path: str | Path, page: tifffile.TiffPage, size: int) -> None:
+    """Raise a DataError if a file of so many bytes ends before its pixels: tifffile gives zeros for what is missing."""
     for offset, count in zip(page.dataoffsets, page.databytecounts, strict=False):
         if offset + count > size:
             raise damaged(path, f"its pixels end {offset + count - size} bytes after the file")
