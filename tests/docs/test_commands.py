@@ -16,6 +16,7 @@ from tests.docs import TEXTS, blocks, spoken
 
 #: Commands of the shell whose words are not looked at, by how they begin, and why no test runs them as they stand.
 NOT_RUN = {
+    "python -m scripts.polish_lite": "trains for minutes, on photographs that are not in the repository",
     "bash scripts/quickstart.sh": "installs and trains for a quarter of an hour",
     "bash scripts/test.sh": "runs this test",
     "git clone": "needs a host",
