@@ -117,3 +117,20 @@ def test_a_job_of_a_sweep_can_be_continued_alone(sweep, tmp_path):
     call(train.main, f"ckpt={copied / 'checkpoints' / 'last.ckpt'}", "steps=3")
     assert weights(copied / "checkpoints" / "last.ckpt")["global_step"] == 3
     assert {path.name for path in copied.parent.iterdir()} == {"4"}
+
+
+def test_plugins_have_configurations_that_ship(monkeypatch):
+    from csbsr.cli import sweep as sweeps
+    from csbsr.cli.config import config_folder
+
+    for name, own, *_ in sweeps.PLUGINS:
+        kind = "sweeper" if name == "optuna" else "launcher"
+        assert (config_folder() / "hydra" / kind / f"{own}.yaml").is_file()
+    monkeypatch.setattr(sweeps.importlib.util, "find_spec", lambda name: name)
+    words = ["-m", "hydra/launcher=joblib", "hydra/sweeper=optuna", "hydra/launcher=basic", "seed=0,1"]
+    assert sweeps.own_plugins(words) == [
+        "-m", "hydra/launcher=parallel", "hydra/sweeper=search", "hydra/launcher=basic", "seed=0,1",
+    ]  # fmt: skip
+    monkeypatch.setattr(sweeps.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ValueError, match=r"hydra/launcher=ray: .*pip install csbsr\[ray\]"):
+        sweeps.own_plugins(["hydra/launcher=ray"])

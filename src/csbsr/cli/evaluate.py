@@ -19,6 +19,7 @@ from csbsr.build import build
 from csbsr.cli import build as make
 from csbsr.cli.command import now, plain, reports_errors, require, run_folder
 from csbsr.cli.config import literal_paths, run, show_version, unquoted, value_of
+from csbsr.cli.folders import claims
 from csbsr.cli.replay import check_sizes
 from csbsr.data.crack_data import found
 from csbsr.data.datamodule import CrackDataModule
@@ -47,7 +48,8 @@ def main() -> None:
     """Entry point of ``csbsr-eval``."""
     arguments = sys.argv[1:]
     show_version(arguments)
-    run(evaluate, "eval", allow_single_settings(literal_paths(arguments)))
+    with claims():
+        run(evaluate, "eval", allow_single_settings(literal_paths(arguments)))
 
 
 def allow_single_settings(arguments: list[str]) -> list[str]:

@@ -16,12 +16,14 @@ from omegaconf import DictConfig, flag_override
 from pytorch_lightning.utilities import rank_zero_only
 
 from csbsr.cli.config import quoted, value_of
+from csbsr.files import disk_trouble, partial_name
 
 try:
     import fcntl
 except ImportError:  # a system without it
     fcntl = None  # type: ignore[assignment]
 
+_RECORDS = 1 << 16  # bytes that Hydra's records of a job take at most
 _CLAIMS: ContextVar[ExitStack] = ContextVar("claims")
 
 
@@ -78,7 +80,7 @@ class OwnFolder(Callback):
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
         """Claim the sweep's folder, and see that a sweeper that compares jobs has something to compare."""
-        if "direction" in config.hydra.sweeper and config.objective is None:
+        if "direction" in config.hydra.sweeper and config.get("objective") is None:
             raise SystemExit(
                 "error: objective: expected a metric that the sweeper compares, got null; try objective=aiu"
             )
@@ -91,15 +93,25 @@ class OwnFolder(Callback):
             folder = Path(config.hydra[kind].dir)
             words = [*config.hydra.overrides.task, *config.hydra.overrides.hydra]
             chosen = any(value_of(words, key) is not None for key in ("output", f"hydra.{kind}.dir"))
-            if not chosen and not config.resume:
+            if not chosen and not config.get("resume"):
                 folder = _unused(folder)
                 with flag_override(config, ["readonly", "struct"], False):
                     config.output = str(folder)
                     if kind == "sweep":  # jobs are composed anew
                         config.hydra.overrides.hydra.append(f"hydra.sweep.dir={quoted(folder)}")
             _CLAIMS.get(ExitStack()).enter_context(claimed(folder))
+            _check_space(folder)
         except (ValueError, OSError) as error:  # Hydra makes warnings of a callback's exceptions
-            raise SystemExit(f"error: {error}") from None
+            raise SystemExit(f"error: {disk_trouble(error) or error}") from None
+
+
+def _check_space(folder: Path) -> None:
+    """Raise OSError unless what Hydra records of a job can be written: it would show a traceback."""
+    probe = partial_name(folder / "space")
+    try:
+        probe.write_bytes(bytes(_RECORDS))
+    finally:
+        probe.unlink(missing_ok=True)
 
 
 def _unused(folder: Path) -> Path:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from csbsr.cli.config import show_version
-from csbsr.files import write_text
+from csbsr.files import disk_trouble, write_text
 from csbsr.report.collect import collect
 from csbsr.report.page import comparison_page
 from csbsr.report.seeds import statistics
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         compare(options.folders, options.out, options.images)
     except (ValueError, OSError) as error:
-        raise SystemExit(f"error: {printable_lines(error)}") from None
+        raise SystemExit(f"error: {printable_lines(disk_trouble(error) or error)}") from None
 
 
 def compare(folders: Sequence[Path], out: Path, images: int = 12) -> None:

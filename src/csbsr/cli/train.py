@@ -23,7 +23,7 @@ from csbsr.cli.command import plain, reports_errors, run_folder
 from csbsr.cli.config import literal_paths, merged, quoted, run, said_now, show_version, value_of, without
 from csbsr.cli.folders import claimed, claims
 from csbsr.cli.replay import check_stored
-from csbsr.cli.sweep import forwarding, holds_run, left_behind
+from csbsr.cli.sweep import forwarding, holds_run, leave_worker, left_behind, own_plugins
 from csbsr.data.datamodule import CrackDataModule
 from csbsr.errors import NonFiniteLoss
 from csbsr.files import remove_partial, write_text
@@ -55,7 +55,7 @@ def main() -> None:
     arguments = sys.argv[1:]
     show_version(arguments)
     try:
-        arguments = continued(literal_paths(arguments))
+        arguments = own_plugins(continued(literal_paths(arguments)))
     except (ValueError, FileNotFoundError) as error:
         raise SystemExit(f"error: {printable_lines(error)}") from None
     sweep = any(word in ("-m", "--multirun") for word in arguments)
@@ -108,6 +108,7 @@ def train(config: DictConfig) -> float | None:
         except Stopped as stop:
             code = farewell(stop, folder)
             stops.tell_others(stop.signal)
+            leave_worker(code)
             raise SystemExit(code) from None
 
 
