@@ -21,7 +21,10 @@ def main() -> None:
     profiles.add_argument("folder", type=Path, help="with <structure>/<name>.csv")
     profiles.add_argument("--full", action="store_true", help="try all combinations of constants, not one at a time")
     for kind, meaning in (("drawn", "lines in the photograph"), ("degraded", "lines blurred and scaled down by 4")):
-        kinds.add_parser(kind, help=meaning).add_argument("--seeds", type=int, default=4, help="scenes of each kind")
+        own = kinds.add_parser(kind, help=meaning)
+        own.add_argument("--seeds", type=int, default=3, help="scenes of each width and angle")
+        if kind == "degraded":
+            own.add_argument("--ckpt", help="of a network whose estimate of the blur is used beside the true one")
     arguments = parser.parse_args()
     if arguments.kind == "profiles":
         import widths_profiles
@@ -30,7 +33,12 @@ def main() -> None:
     else:
         import widths_drawn
 
-        text = widths_drawn.table(getattr(widths_drawn, arguments.kind)(arguments.seeds))
+        if arguments.kind == "drawn":
+            cases = widths_drawn.drawn(arguments.seeds)
+        else:
+            predictor = None if arguments.ckpt is None else widths_drawn.Predictor.load(arguments.ckpt)
+            cases = widths_drawn.degraded(arguments.seeds, predictor)
+        text = widths_drawn.table(cases)
     sys.stdout.write(text + "\n")
 
 

@@ -14,6 +14,7 @@ from csbsr.data.synthetic.surface import SURFACES
 from csbsr.degradation import anisotropic_gaussian_kernel, degrade
 from csbsr.measure import BlurMap, GroundSampling, Measurement, Width, measure_cracks, reported, with_light
 from csbsr.measure.reported import NEITHER
+from csbsr.predict import Predictor
 
 WIDTHS = (0.3, 0.5, 0.8, 1.2, 2.0, 3.0, 5.0, 8.0, 12.0)  # pixels of the photograph
 ANGLES = (0.0, 15.0, 30.0, 45.0, 63.4, 75.0, 90.0)
@@ -72,8 +73,11 @@ def drawn(seeds: int) -> Iterator[Case]:
         yield _case(width, draw_line(marked, angle, _SIDE, _LENGTH, 9), picture, kernel, 1, rng)
 
 
-def degraded(seeds: int) -> Iterator[Case]:
-    """Lines in an image four times as large, blurred by kernels of σ up to 4 of its pixels and scaled down."""
+def degraded(seeds: int, predictor: Predictor | None = None) -> Iterator[Case]:
+    """Lines in an image four times as large, blurred by kernels of σ up to 4 of its pixels and scaled down.
+
+    With a predictor the kernels that its network estimates stand in the place of the fitted blur.
+    """
     for number, (width, angle) in enumerate((w, a) for w in WIDTHS for a in ANGLES for _ in range(seeds)):
         rng = np.random.default_rng([8, number])
         cover = draw_line(width * SCALE, angle, _SIDE * SCALE, _LENGTH * SCALE, 3)
@@ -82,16 +86,25 @@ def degraded(seeds: int) -> Iterator[Case]:
         small = degrade(torch.from_numpy(scene(rng, cover))[None], kernel, SCALE, "reflect", antialias=True)[0].numpy()
         marked = max(width, 0.8) * SCALE + rng.uniform(-1.2, 1.2)
         segmentation = draw_line(marked, angle, _SIDE * SCALE, _LENGTH * SCALE, 3)
-        yield _case(width, segmentation, photograph(rng, small), kernel, SCALE, rng)
+        picture = photograph(rng, small)
+        guess = None if predictor is None else predictor.predict(picture).kernels
+        yield _case(width, segmentation, picture, kernel, SCALE, rng, guess)
 
 
 def _case(
-    width: float, segmentation: np.ndarray, picture: np.ndarray, kernel: torch.Tensor, scale: int, rng: Generator
+    width: float,
+    segmentation: np.ndarray,
+    picture: np.ndarray,
+    kernel: torch.Tensor,
+    scale: int,
+    rng: Generator,
+    guess: np.ndarray | None = None,
 ) -> Case:
     gsd = GroundSampling(MM * (1 + rng.normal(0, _MM_SPREAD)), MM * _MM_SPREAD * 1.645)
     found = measure_cracks(segmentation, gsd_mm=gsd, scale=scale, min_pixels=20)
     blur = BlurMap.of_kernels(kernel.numpy(), scale, picture.shape[:2])
-    known, estimated = with_light(found, picture, blur), with_light(found, picture)
+    other = None if guess is None else BlurMap.of_kernels(guess, scale, picture.shape[:2])
+    known, estimated = with_light(found, picture, blur), with_light(found, picture, other)
     return Case(
         width,
         _in_pixels(known, "mask"),
@@ -120,7 +133,7 @@ def table(cases: Iterator[Case]) -> str:
     for case in cases:
         groups.setdefault(case.width, []).append(case)
     columns = [name for name in Case._fields if name != "width"]
-    titles = ["mask", "light, kernel known", "light, blur fitted", "reported"]
+    titles = ["mask", "light, kernel known", "light, blur fitted or estimated", "reported"]
     lines = [
         "| width, px | n | " + " | ".join(f"{title}: bias | spread | covers" for title in titles) + " |",
         "|" + "---|" * (2 + 3 * len(titles)),

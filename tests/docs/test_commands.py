@@ -12,7 +12,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from csbsr.cli.config import check_words, config_folder
 from tests.cli.inprocess import exit_code
-from tests.docs import TEXTS, blocks
+from tests.docs import TEXTS, blocks, spoken
 
 #: Commands of the shell whose words are not looked at, by how they begin, and why no test runs them as they stand.
 NOT_RUN = {
@@ -33,6 +33,13 @@ NOT_RUN = {
     "for": "loops over a sweep's jobs; tests/cli/test_report.py compares seeds",
     "do": "is the same loop",
     "done": "is the same loop",
+    "python -m tests.measure.accuracy": "tests/measure/test_accuracy.py runs its parts",
+    "python -m tests.strangers.fuzz": "goes on as long as one likes; tests/strangers runs a table of cases",
+    "python -m sphinx": "tests/docs/test_build.py builds the site in its own process",
+    "python scripts/benchmark_predict.py": "measures for minutes",
+    "python scripts/benchmark_widths.py": "measures for minutes, some of it on data that are not here",
+    "OMP_NUM_THREADS=1 python scripts/benchmark_systems.py": "measures for minutes",
+    "csbsr-train experiment=name": "each experiment is trained by tests/cli/test_experiments.py",
     "python scripts/benchmark.py": "measures for minutes, some of it on a GPU",
     "csbsr-train recipe=quick segmentor=my_net": "the network is the reader's: tests/docs/test_contributing.py",
 }
@@ -53,7 +60,8 @@ def statements(text):
                 yield list(words)
 
 
-COMMANDS = sorted({tuple(words) for path in TEXTS for block in blocks(path, "bash|sh") for words in statements(block)})
+SHOWN = [text for path in TEXTS for text in (*blocks(path, "bash|sh"), *spoken(path))]
+COMMANDS = sorted({tuple(words) for text in SHOWN for words in statements(text)})
 BEGINNINGS = [tuple(beginning.split()) for beginning in NOT_RUN]
 
 

@@ -53,8 +53,8 @@ def bmp_that_claims(path: Path, width: int, height: int) -> Path:
 
 
 def webp_that_claims(path: Path) -> Path:
-    """A lossless WebP whose head says 16384 x 16384 pixels (the most it can) and that ends there."""
-    bits = 0x2F | (16383 << 8) | (16383 << 22)
+    """A lossless WebP whose head says 4096 x 4096 pixels and that ends there."""
+    bits = 0x2F | (4095 << 8) | (4095 << 22)
     body = b"VP8L" + struct.pack("<I", 5) + struct.pack("<Q", bits)[:5] + b"\0"
     path.write_bytes(b"RIFF" + struct.pack("<I", 4 + len(body)) + b"WEBP" + body)
     return path

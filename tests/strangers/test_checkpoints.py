@@ -2,6 +2,7 @@
 
 import random
 import shutil
+import warnings
 
 import pytest
 import torch
@@ -12,7 +13,7 @@ from csbsr.seal import SealingWriter
 from csbsr.segmentor import pretrained
 from tests.cli.inprocess import NETWORK
 from tests.strangers.checkpoints import CASES, network, sound
-from tests.strangers.refusal import check_refused
+from tests.strangers.refusal import assert_refused, check_refused, trials
 
 REFUSED = ("ValueError", "DataError", "FileNotFoundError")
 
@@ -25,22 +26,26 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.fixture(scope="module")
+def outcomes(tmp_path_factory):
+    """Every case, with what reads it: `csbsr.load`, or csbsr-train's way of going on."""
+
+    def prepare(case):
+        def made(folder):
+            path = folder / "a\x1b[31mstranger's.ckpt"
+            case.make(path)
+            return (lambda: train.continued([f"ckpt={path}"])) if case.run else (lambda: csbsr.load(path))
+
+        return made
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about a sparse tensor
+        return trials({case.name: prepare(case) for case in CASES}, tmp_path_factory.mktemp("checkpoints"))
+
+
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-@pytest.mark.filterwarnings("ignore:Sparse invariant")
-def test_refused_in_one_line(case, folder):
-    path = folder / "a\x1b[31mstranger's.ckpt"
-    case.make(path)
-
-    def goes_on():
-        train.continued([f"ckpt={path}"])
-
-    def loads():
-        csbsr.load(path)
-
-    if not case.run:
-        check_refused(loads, folder, case.message, REFUSED)
-    else:
-        check_refused(goes_on, folder, case.message, REFUSED)
+def test_refused_in_one_line(case, outcomes):
+    assert_refused(outcomes[case.name], case.message, REFUSED)
 
 
 def test_a_sound_one_is_read_and_goes_on(folder):

@@ -16,7 +16,7 @@ from csbsr.data.survey import survey
 from csbsr.inspection.metadata import read_metadata
 from csbsr.measure import read_segmentation
 from tests.strangers.images import bmp_that_claims, jpeg_that_claims, png, sparse, tiff_that_claims, webp_that_claims
-from tests.strangers.refusal import check_refused, in_child
+from tests.strangers.refusal import assert_refused, in_child, trials
 
 
 class Case(NamedTuple):
@@ -46,7 +46,7 @@ CASES = [
     Case("png without pixels", lambda path: png(path, 0, 5, rows=0), "damaged|no image|at least one pixel"),
     Case("png that ends", cut_png, "damaged or truncated"),
     Case("jpeg 60000", lambda path: jpeg_that_claims(path, 60_000, 60_000), LIMIT.format("60000 x 60000")),
-    Case("jpeg 20000", lambda path: jpeg_that_claims(path, 20_000, 20_000), "damaged|GB while it is read"),
+    Case("jpeg 20000", lambda path: jpeg_that_claims(path, 20_000, 20_000), "damaged .*bytes for 400 megapixels"),
     Case("jpeg without pixels", lambda path: jpeg_that_claims(path, 0, 0), "at least one pixel"),
     Case("tiff 100000", lambda path: tiff_that_claims(path, 100_000, 100_000), LIMIT.format("100000 x 100000")),
     Case("tiff that ends", lambda path: tiff_that_claims(path, 2000, 2000), "damaged"),
@@ -66,12 +66,29 @@ CASES = [
 ]  # fmt: skip
 
 
+READERS = (read_image, read_photograph, read_mask, read_segmentation)
+
+
+@pytest.fixture(scope="module")
+def outcomes(tmp_path_factory):
+    """Every case with every reader."""
+
+    def prepare(case, read):
+        def made(folder):
+            path = folder / "a\x1b[2Jphoto.jpg"
+            case.make(path)
+            return lambda: read(path)
+
+        return made
+
+    calls = {(case.name, read.__name__): prepare(case, read) for case in CASES for read in READERS}
+    return trials(calls, tmp_path_factory.mktemp("images"))
+
+
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-@pytest.mark.parametrize("read", [read_image, read_photograph, read_mask, read_segmentation], ids=lambda r: r.__name__)
-def test_refused_by_the_head(read, case, tmp_path):
-    path = tmp_path / "a\x1b[2Jphoto.jpg"
-    case.make(path)
-    check_refused(lambda: read(path), tmp_path, case.message, ("DataError",))
+@pytest.mark.parametrize("reader", [read.__name__ for read in READERS])
+def test_refused_by_the_head(reader, case, outcomes):
+    assert_refused(outcomes[case.name, reader], case.message, ("DataError",))
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if case.name.startswith("a ")], ids=lambda case: case.name)

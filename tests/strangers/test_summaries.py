@@ -11,7 +11,7 @@ from csbsr.cli.report import compare
 from csbsr.inspection.sources import find_masks
 from csbsr.inspection.store import PREDICT, SUMMARY, Store
 from csbsr.report.collect import collect
-from tests.strangers.refusal import check_refused
+from tests.strangers.refusal import assert_refused, trials
 
 RECORD = {
     "file": "a.jpg", "status": "done", "error": None, "width": 4, "height": 3, "result_width": 16, "result_height": 12,
@@ -75,26 +75,46 @@ def folder(tmp_path, monkeypatch):
     """A folder that claims to hold results, beside a file that nothing may touch."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "victim.txt").write_text("mine")
-    (tmp_path / "results").mkdir()
-    for name in ("a_mask.png", "a_sr.png", "b_mask.png"):
-        Image.fromarray(np.zeros((12, 16), np.uint8)).save(tmp_path / "results" / name)
+    pictures(tmp_path)
     return tmp_path
+
+
+def pictures(folder):
+    (folder / "results").mkdir()
+    for name in ("a_mask.png", "a_sr.png", "b_mask.png"):
+        Image.fromarray(np.zeros((12, 16), np.uint8)).save(folder / "results" / name)
 
 
 def write(path, text):
     path.write_bytes(text if isinstance(text, bytes) else text.encode("utf-8", "surrogateescape"))
 
 
-@pytest.mark.parametrize(("text", "message"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
-def test_csbsr_predict_refuses_it_in_one_line(text, message, folder):
-    write(folder / "results" / SUMMARY, text)
-    check_refused(lambda: Store(folder / "results", PREDICT), folder, message)
+READERS = {
+    "predict": lambda folder: Store(folder / "results", PREDICT),
+    "measure": lambda folder: find_masks(folder / "results", folder / "out", None),
+}
 
 
-@pytest.mark.parametrize(("text", "message"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
-def test_csbsr_measure_refuses_it_in_one_line(text, message, folder):
-    write(folder / "results" / SUMMARY, text)
-    check_refused(lambda: find_masks(folder / "results", folder / "out", None), folder, message)
+@pytest.fixture(scope="module")
+def outcomes(tmp_path_factory):
+    """Every summary with every command that reads it."""
+
+    def prepare(text, read):
+        def made(folder):
+            pictures(folder)
+            write(folder / "results" / SUMMARY, text)
+            return lambda: read(folder)
+
+        return made
+
+    calls = {(name, key): prepare(text, read) for name, text, _ in CASES for key, read in READERS.items()}
+    return trials(calls, tmp_path_factory.mktemp("summaries"))
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case[0])
+@pytest.mark.parametrize("command", READERS)
+def test_a_summary_is_refused_in_one_line(command, case, outcomes):
+    assert_refused(outcomes[case[0], command], case[2])
 
 
 def test_results_behind_links_are_neither_read_nor_removed(folder):
@@ -164,15 +184,34 @@ EVALUATIONS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("files", "message"), [case[1:] for case in EVALUATIONS], ids=[case[0] for case in EVALUATIONS]
-)
-def test_csbsr_report_refuses_it_in_one_line(files, message, folder):
-    sound = {"metrics.json": json.dumps(METRICS), "run_card.json": json.dumps(CARD), "per_image.csv": ROWS}
-    for file, text in {**sound, **files}.items():
-        write(folder / "results" / file, text)
-    check_refused(lambda: collect([folder / "results"]), folder, message)
-    check_refused(lambda: compare([folder / "results"], folder / "out"), folder, message)
+SOUND = {**metrics(json.dumps(METRICS)), **card({}), **images(ROWS)}
+
+
+@pytest.fixture(scope="module")
+def evaluations(tmp_path_factory):
+    """Every evaluation, read and compared."""
+
+    def prepare(files, read):
+        def made(folder):
+            (folder / "results").mkdir()
+            for name, text in {**SOUND, **files}.items():
+                write(folder / "results" / name, text)
+            return lambda: read(folder)
+
+        return made
+
+    readers = {
+        "collect": lambda folder: collect([folder / "results"]),
+        "compare": lambda folder: compare([folder / "results"], folder / "out"),
+    }
+    calls = {(name, key): prepare(files, read) for name, files, _ in EVALUATIONS for key, read in readers.items()}
+    return trials(calls, tmp_path_factory.mktemp("evaluations"))
+
+
+@pytest.mark.parametrize("case", EVALUATIONS, ids=lambda case: case[0])
+@pytest.mark.parametrize("reader", ["collect", "compare"])
+def test_an_evaluation_is_refused_in_one_line(reader, case, evaluations):
+    assert_refused(evaluations[case[0], reader], case[2])
 
 
 def test_a_sound_evaluation_is_read(folder):

@@ -75,6 +75,7 @@ _PATHS = (
     "data.root", "data.surfaces", "data.surfaces_list", "init", "segmentor.pretrained", "model.pretrained",
 )  # fmt: skip
 _NEVER = ("data.origin",)  # a sentence for an error
+_LONGEST, _MOST_BRACKETS, _MOST_WORDS = 2000, 40, 300
 _MOST_PIXELS = 2e8  # of a training batch
 _WORD = re.compile(r"[\w.+{} #\-]{0,64}")
 _REFERENCE = re.compile(r"\$\{[.\w]+\}")
@@ -92,6 +93,10 @@ def check_stored(stored: Sequence[str], given: Sequence[str], path: str | Path) 
     Raises:
         ValueError: some of them the user has to repeat; it lists them.
     """
+    if len(stored) > _MOST_WORDS:
+        raise ValueError(
+            f"ckpt: {printable(path)} was trained with {len(stored)} words; expected at most {_MOST_WORDS}"
+        )
     unasked = [word for word in stored if word not in given and not may_be_said_again(word)]
     if unasked:
         raise ValueError(
@@ -148,7 +153,7 @@ def _is_harmless(place: str, text: str) -> bool:
 
 def may_be_said_again(word: str) -> bool:
     """Whether a stored override names an option of a group or a harmless setting, and a harmless value."""
-    if len(word) > 4000 or "${" in word:
+    if len(word) > _LONGEST or sum(map(word.count, "[{(")) > _MOST_BRACKETS or "${" in word:
         return False
     try:
         override = OverridesParser.create().parse_override(word)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Callback
 from torch import Tensor
 
+from csbsr.joint import JointSystem
 from csbsr.weights import load
 
 
@@ -41,7 +42,7 @@ class Anchored(Callback):
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Read the initial weights: those of the network by now may be a checkpoint's."""
-        network = pl_module.network
+        network = _network(pl_module)
         states = load(self.init, scale=network.scale).state_dict()
         self._initial = {name: value.to(pl_module.device) for name, value in states.items()}
 
@@ -49,7 +50,7 @@ class Anchored(Callback):
         """Put the mean in place."""
         if trainer.state.fn != "fit" or self._trained:
             return
-        own = pl_module.network.state_dict()
+        own = _network(pl_module).state_dict()
         self._trained = {name: value.clone() for name, value in own.items()}
         with torch.no_grad():
             for name, value in own.items():
@@ -59,5 +60,9 @@ class Anchored(Callback):
     def on_train_batch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
         """Go on from the trained weights; what was saved meanwhile holds the mean."""
         if self._trained:
-            pl_module.network.load_state_dict(self._trained)
+            _network(pl_module).load_state_dict(self._trained)
             self._trained = {}
+
+
+def _network(module: pl.LightningModule) -> JointSystem:
+    return cast("JointSystem", module.network)

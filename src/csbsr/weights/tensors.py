@@ -17,7 +17,7 @@ from torch.overrides import TorchFunctionMode
 from csbsr.plain import kind_of
 from csbsr.words import printable
 
-_MOST_VALUES = 3_000_000
+_MOST_VALUES = 300_000  # a system of two thousand tensors with its optimiser has twenty thousand
 _DEEPEST = 24
 _ROOM = 2  # what is made while a network is built, as a multiple of its weights; ours make 1.0 to 1.2
 _SPARE = 64 << 20

@@ -16,6 +16,7 @@ from PIL import Image
 
 from csbsr.data.reading.files import DAMAGED, damaged, head_checked, unusual
 
+_MOST_PIXELS_PER_BYTE = 20_000  # one colour and progressive has two hundred
 _ORIENTATION = 274  # EXIF tag
 _HARMLESS = re.compile(r"Invalid SOS parameters|Adobe color transform|JFIF", re.I)
 _LEFT = re.compile(r"(\d+) extraneous bytes before marker 0xd9", re.I)
@@ -82,6 +83,8 @@ def read_jpeg(path: str | Path, data: bytes, grey: bool = False) -> np.ndarray:
     if bits != 8:
         raise unusual(path, f"a JPEG of {bits} bits", "a JPEG of 8 bits")
     head_checked(path, width, height, 1 if grey else components)
+    if width * height > _MOST_PIXELS_PER_BYTE * len(data):
+        raise damaged(path, f"{len(data)} bytes for {width * height / 1e6:.0f} megapixels")
     if components not in (1, 3):
         return _by_pillow(path, data, grey)
     space = "GRAY" if grey or components == 1 else "RGB"
