@@ -14,7 +14,9 @@ import cv2
 import numpy as np
 
 from csbsr.data.errors import DataError
+from csbsr.data.limits import check_memory
 from csbsr.data.mask_values import IGNORED, MaskRule
+from csbsr.data.reading.files import head_checked
 from csbsr.data.regular import check_regular
 
 POLYGONS = frozenset({".json"})
@@ -23,6 +25,8 @@ _IGNORED_NAMES = ("ignore", "ignored", EXCLUDE)
 _EXPECTED = "polygons of LabelMe: shapes with a label and points"
 _LARGEST = 100_000  # pixels of a side
 _LARGEST_FILE = 1 << 30  # bytes
+_VALUES = 12  # bytes of values to a byte of JSON
+_LONGEST_RUN = 60  # bits
 _ROUNDING = 1e-9  # pixels by which a crossing of whole numbers may be off
 
 
@@ -207,6 +211,7 @@ class Coco:
         if name is None:
             raise DataError.about(self.path, "an image that it does not list", "every image", "Export it again.")
         shape = self.sizes[name]
+        head_checked(self.path, shape[1], shape[0], 1)
         labels = np.zeros(shape, np.uint8)
         for segmentation, value in sorted(self._shapes.get(name, ()), key=lambda item: item[1]):
             labels[_segment(self.path, segmentation, shape)] = value
@@ -218,7 +223,12 @@ def _segment(path: str | Path, segmentation: Any, shape: tuple[int, int]) -> np.
     if isinstance(segmentation, list):
         found = np.zeros(shape, bool)
         for flat in segmentation:
-            points = np.array(flat, np.float64).reshape(-1, 2)
+            try:
+                points = np.array(flat, np.float64).reshape(-1, 2)
+            except (TypeError, ValueError) as error:
+                raise DataError.about(
+                    path, f"an annotation that is none ({error})", "polygons of x, y", "Export it again."
+                ) from error
             if not np.isfinite(points).all():
                 raise DataError.about(path, "a point that is no number", "polygons of x, y", "Export it again.")
             found |= inside(points, shape)
@@ -246,6 +256,8 @@ def _runs(text: str) -> list[int]:
             code = ord(text[place]) - 48
             value |= (code & 0x1F) << shift
             shift += 5
+            if shift > _LONGEST_RUN:
+                raise ValueError("a run length without end")
             place += 1
             if not code & 0x20:
                 if code & 0x10:
@@ -372,6 +384,7 @@ def _json(path: str | Path) -> dict[str, Any]:
     size = check_regular(path)
     if size > _LARGEST_FILE:
         raise DataError.about(path, f"{size >> 20} MB of JSON", f"at most {_LARGEST_FILE >> 20} MB", "Divide the set.")
+    check_memory(path, _VALUES * size)
     try:
         content = json.loads(Path(path).read_bytes().decode("utf-8-sig"))
     except OSError as error:
@@ -408,6 +421,7 @@ def _size(path: str | Path, content: Mapping[str, Any], size: tuple[int, int] | 
         return size
     if not (isinstance(height, int) and isinstance(width, int) and 0 < height <= _LARGEST and 0 < width <= _LARGEST):
         raise DataError.about(path, f"a size of {width} x {height}", "the image's size", "Export it again.")
+    head_checked(path, width, height, 1)
     return height, width
 
 
