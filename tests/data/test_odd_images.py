@@ -1,5 +1,6 @@
 """Photographs of odd kinds: each read to the right pixels, or refused with what it is and the way out."""
 
+import base64
 import io
 import os
 
@@ -150,6 +151,29 @@ def test_the_right_pixels(tmp_path, kind):
         assert not found.notes
     assert read_head(path).size == wanted.shape[:2]
     np.testing.assert_array_equal(read_image(path)[counts], found.image[counts])
+
+
+#: 40 x 24 pixels of a ramp, written by another program: what reads HEIC here cannot write it.
+HEIC = base64.b64decode(
+    "AAAAHGZ0eXBoZWljAAAAAG1pZjFoZWljbWlhZgAAAXxtZXRhAAAAAAAAACFoZGxyAAAAAAAAAABwaWN0AAAAAAAAAAAAAAAAAAAAACJpbG9j"
+    "AAAAAERAAAEAAQAAAAABoAABAAAAAAAAAREAAAAjaWluZgAAAAAAAQAAABVpbmZlAgAAAAABAABodmMxAAAAAA5waXRtAAAAAAABAAAA/Glw"
+    "cnAAAADcaXBjbwAAAHVodmNDAQNwAAAAkAAAAAAAHvAA/P34+AAADwNgAAEAGEABDAH//wNwAAADAJAAAAMAAAMAHroCQGEAAQApQgEBA3AA"
+    "AAMAkAAAAwAAAwAeoCCBBZbqrprm4CGgwIAAAAyAAAADAIRiAAEABkQBwXPBiQAAABNjb2xybmNseAABAA0ABoAAAAAUaXNwZQAAAAAAAABA"
+    "AAAAQAAAAChjbGFwAAAAKAAAAAEAAAAYAAAAAf///+gAAAAC////2AAAAAIAAAAQcGl4aQAAAAADCAgIAAAAGGlwbWEAAAAAAAAAAQABBYEC"
+    "AwWEAAABGW1kYXQAAAENKAGvBPIe7pRwcXvRKRSEam2z+FiCKztYO/yUZzNfJur2xvJQ/r/i/hyrY4hF/JX3pqrgSyZx+U8ns64ie3G7zy6K"
+    "4NEvS/TPBlfIS/f38J9id+E+fmfyVQPuPNI9Tq+vwljBqdidFC2zNc9v+f+lkqW4th3SAJMtnZVdsuPQ9/JFwU9hOQGbwbn5NTj4ho+/zJAi"
+    "YPTzMxQfDp13hZBNEVcJOa1ppH4Y1366VcOP8H+E+Wu9QHkjQqsAN7Jr66XRQsTc8LjfNvqq+0u5MzKFbfqvept2XEwRzfHrePsdTgmlJWKz"
+    "iusCUexS4Vgd+Gt9zKHZX6BZUt46wpc07SzSVRXsrXm4WpogiyNxUPg="
+)
+
+
+def test_heic_by_the_extra(tmp_path):
+    pytest.importorskip("pi_heif")
+    (tmp_path / "a.heic").write_bytes(HEIC)
+    y, x = np.mgrid[:24, :40]
+    wanted = np.stack([60 + 3 * x, 60 + 5 * y, 128 + 0 * x], 2)
+    assert np.abs(read_photograph(tmp_path / "a.heic").image.astype(int) - wanted).max() <= 6
+    assert read_head(tmp_path / "a.heic").size == (24, 40)
 
 
 def damaged_in_the_middle(data, share=0.5, count=300):

@@ -13,6 +13,8 @@ _MODULES = {
     "DataError": "errors",
     "DegradedPairs": "degraded",
     "FolderPairs": "folder",
+    "MaskRule": "mask_values",
+    "Photograph": "reading",
     "Problem": "checks",
     "SurfaceFolder": "world",
     "SyntheticPairs": "synthetic",
@@ -25,9 +27,14 @@ _MODULES = {
     "folder_data": "factories",
     "item_generator": "seeds",
     "item_seed": "seeds",
+    "labelme": "polygons",
     "normalized_signed_distance": "distance",
+    "read_coco": "polygons",
     "read_image": "reading",
+    "read_labels": "masks",
     "read_mask": "reading",
+    "read_photograph": "reading",
+    "read_polygons": "polygons",
     "synthetic_data": "factories",
 }
 __all__ = list(_MODULES)

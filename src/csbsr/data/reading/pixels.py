@@ -219,7 +219,7 @@ def _heic(path: str | Path, data: bytes) -> Decoded:
     try:
         image = pi_heif.open_heif(data, convert_hdr_to_8bit=True)
         head_checked(path, *image.size)
-        pixels = np.asarray(image)
+        pixels = np.array(image)  # a copy: its memory goes with it
     except DataError:
         raise
     except (*DAMAGED, RuntimeError) as error:
