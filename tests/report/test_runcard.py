@@ -76,3 +76,13 @@ def test_names_of_systems():
     serial["segmentor"]["blur_skip"] = "modified"
     assert system_name(serial) == "KBPN + PSPNet + BlurSkip"
     assert system_name({"_target_": "csbsr.joint.DSRL"}) == "DSRL"
+
+
+def test_the_shipped_weights_are_hashed_by_their_name(tmp_path, monkeypatch):
+    import hashlib
+
+    from csbsr.names import shipped
+    from csbsr.report.runcard import file_hash
+
+    monkeypatch.chdir(tmp_path)
+    assert file_hash("lite") == hashlib.sha256(shipped("lite").read_bytes()).hexdigest()

@@ -9,10 +9,11 @@ import torch
 
 import csbsr
 from csbsr.cli import train
+from csbsr.predict import Predictor
 from csbsr.seal import SealingWriter
 from csbsr.segmentor import pretrained
 from tests.cli.inprocess import NETWORK
-from tests.strangers.checkpoints import CASES, network, sound
+from tests.strangers.checkpoints import CASES, card, network, sound
 from tests.strangers.refusal import assert_refused, check_refused, trials
 
 REFUSED = ("ValueError", "DataError", "FileNotFoundError")
@@ -53,6 +54,11 @@ def test_a_sound_one_is_read_and_goes_on(folder):
     torch.save(sound(), path)
     assert csbsr.load(path).scale == 4
     assert train.continued([f"ckpt={path}"])[:3] == ["sr=bicubic", "width.segmentor=0.0625", "steps=2"]
+
+
+def test_what_a_card_leaves_out_has_a_default(folder):
+    card(config={"degradation": 3}, recommended_threshold=None)(folder / "a.ckpt")
+    assert Predictor.load(folder / "a.ckpt", device="cpu").threshold == 0.5
 
 
 def test_pretrained_in_a_card_neither_downloads_nor_reads(folder, monkeypatch):

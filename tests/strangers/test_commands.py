@@ -102,6 +102,19 @@ def test_states_that_do_not_fit_name_the_file_and_keep_it(folder):
     assert re.search(r"strangers\.ckpt cannot be continued: .* to start from its weights alone use init=", line)
 
 
+@pytest.mark.parametrize("word", ["+optimizer.evil=1", "trainer.devices=[a]", "+trainer.detect_anomaly=[1]"])
+def test_words_that_mean_nothing_leave_no_folder(word, folder):
+    words = ["sr=bicubic", "segmentor.blocks=[1,1,1,1]", "segmentor.auxiliary=false", "width.segmentor=0.0625"]
+    words += ["phases=joint", "steps=4", "data.crop=32", "trainer.accelerator=cpu", "logger=none", *SMALL, word]
+    card(overrides=words)(folder / "strangers.ckpt")
+    before = tree(folder)
+    done = command(train.main, f"ckpt={folder / 'strangers.ckpt'}")
+    assert done.code == 1, done.trace
+    assert done.err.startswith("error: ")
+    assert "Traceback" not in done.err
+    assert tree(folder) == before
+
+
 def test_no_variable_of_the_machine_reaches_a_report(folder):
     """What was found: csbsr-eval resolved ``${oc.env:SECRET}`` of the file into report.html and run_card.json."""
     for config in (

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
@@ -99,7 +100,10 @@ def reports_errors(task: Callable[[DictConfig], Any]) -> Callable[[DictConfig], 
 
 def _is_told(error: Exception) -> bool:
     """Whether a person can mend it."""
-    return isinstance(error, (ValueError, *_OF_FILES, NonFiniteLoss, *_out_of_memory())) or bool(disk_trouble(error))
+    mendable = (ValueError, *_OF_FILES, NonFiniteLoss, HydraException, *_out_of_memory())
+    # Lightning's own, by its name: commands that train nothing do not import it.
+    misused = type(error).__name__ == "MisconfigurationException"
+    return isinstance(error, mendable) or misused or bool(disk_trouble(error))
 
 
 def _out_of_memory() -> tuple[type[Exception], ...]:

@@ -88,12 +88,14 @@ class Predictor:
         given = {name: value for name, value in settings.items() if value is not None}
         options = replace(options or suggested(network), **given)
         if options.threshold is None:
-            options = replace(options, threshold=network.card.get("recommended_threshold", DEFAULT_THRESHOLD))
+            recommended = network.card.get("recommended_threshold")
+            options = replace(options, threshold=DEFAULT_THRESHOLD if recommended is None else recommended)
         self.options = options
         self.system = System(network, options.device, options.precision, sr)
         if options.kernel == "photograph" and not self.system.estimates_kernel:
             raise ValueError("kernel: expected tile, got photograph, but this network estimates no blur kernel")
-        antialias = (network.card.get("config") or {}).get("degradation", {}).get("antialias") is True
+        degradation = (network.card.get("config") or {}).get("degradation")
+        antialias = isinstance(degradation, dict) and degradation.get("antialias") is True
         self._passes = PassOptions(options.flips, options.kernel == "photograph", self.threshold, antialias)
         self._bytes: tuple[float, float] | None = None
 

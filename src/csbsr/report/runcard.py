@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import csbsr
+from csbsr.names import shipped
 
 PACKAGES = (
     "torch", "pytorch-lightning", "torchmetrics", "hydra-core", "numpy", "scipy", "opencv-python-headless",
@@ -114,7 +115,7 @@ def _git(folder: Path, *arguments: str) -> str | None:
 
 def file_hash(path: str | Path) -> str | None:
     """SHA-256 of a file, or of the ``.pth`` files in a folder one after another; None if there is none."""
-    path = Path(path)
+    path = shipped(path) or Path(path)
     digest = hashlib.sha256()
     files = [path] if path.is_file() else sorted(path.glob("*.pth"))
     for file in files:

@@ -25,7 +25,8 @@ _NODATA = "42113"  # GDAL's tag
 _BY_TIFFFILE = (1, 8, 32946, 34925)  # none, deflate (twice), LZMA
 _BYTES = (5, 32773, 50000, 34925)  # of LZW, PackBits, Zstandard and LZMA: these know no samples
 
-logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # it logs what it then raises
+for _logger in ("tifffile", "PIL.TiffImagePlugin"):  # they log what they then raise
+    logging.getLogger(_logger).setLevel(logging.CRITICAL)
 
 
 class Tiff(NamedTuple):
