@@ -33,7 +33,7 @@ print(*kept.values(), sep="\n")
 PYTHON
 echo "constraints: $(tr '\n' ' ' < "$place/constraints.txt")"
 upgrade=(); [ "$which" = newest ] && upgrade=(--upgrade --upgrade-strategy eager)
-"$python" -m pip install --quiet "${upgrade[@]}" --constraint "$place/constraints.txt" --editable "$root[test,sweep]"
+"$python" -m pip install --quiet "${upgrade[@]}" --constraint "$place/constraints.txt" --editable "$root[test]"
 "$python" -m pip list --format freeze | grep -iE '^(torch|pytorch-lightning|torchmetrics|hydra-core|omegaconf|numpy|scipy|scikit-image|opencv-python-headless|pillow|albumentations|monai|rich|jinja2)=='
 cd "$root"
 exec env OMP_NUM_THREADS=1 "$python" -m pytest -q -p no:cacheprovider "$@"

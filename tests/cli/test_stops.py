@@ -61,7 +61,13 @@ def raise_signal(number):
     return lambda: os.kill(os.getpid(), number)
 
 
-@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP", "SIGUSR1", "SIGUSR2"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "SIGTERM", "SIGINT", "SIGUSR1", pytest.param("SIGHUP", marks=pytest.mark.slow),
+        pytest.param("SIGUSR2", marks=pytest.mark.slow),
+    ],
+)  # fmt: skip
 def test_a_signal_lets_the_step_finish_and_the_run_go_on(name, words, whole, tmp_path, monkeypatch, capfd):
     number = getattr(signal, name)
     before = signal.getsignal(number)

@@ -34,7 +34,7 @@ REPEATED = [
     "data.name=${now:}",
     # Hydra's own words
     "hydra.run.dir=x", "hydra/launcher=joblib", "hydra.job_logging=x", "--config-dir=z", "-cd=z", "-m", "--cfg=job",
-    "steps=1,2", "seed=range(3)", "loss=glob(*)", "sr=kbpn,none",
+    "steps=1,2", "data=null", "optimizer=[null]", "seed=range(3)", "loss=glob(*)", "sr=kbpn,none",
     # places to write
     "callbacks.last.folder=/home/x", "callbacks.best.dirpath=/etc", "callbacks.panels.folder=x", "output=/x", "ckpt=/x",
     "logger.csv.save_dir=/home/x", "trainer.default_root_dir=/x", "+callbacks.best.filename=../../x", "split=/x",

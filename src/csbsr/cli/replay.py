@@ -23,6 +23,8 @@ from csbsr.words import printable
 
 #: Options that reach further than this machine or start something beside the run.
 _REACHING = {"logger": {"wandb"}, "cluster": None}
+#: Groups of which a run can do without.
+_OPTIONAL = ("experiment", "recipe", "logger", "callbacks", "extra_paths")
 #: Settings of numbers, true and false, and words, and the largest number that each may hold; a ``*`` stands for one
 #: part of a name, ``**`` for any number of them.  The first line that fits counts.
 SETTINGS: tuple[tuple[str, float], ...] = (
@@ -196,7 +198,9 @@ def _is_option(group: str, value: Any, override: Override) -> bool:
     if override.is_delete():
         return value is None or value in options
     chosen = value if isinstance(value, list) else [value]
-    return all(option is None or (isinstance(option, str) and option in options) for option in chosen)
+    if chosen == [None]:
+        return group in _OPTIONAL
+    return all(isinstance(option, str) and option in options for option in chosen)
 
 
 def _largest(name: str) -> float | None:
