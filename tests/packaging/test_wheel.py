@@ -35,6 +35,7 @@ def test_it_holds_every_module_and_setting(wheel):
         assert f"csbsr/{path.relative_to(ROOT / 'src' / 'csbsr').as_posix()}" in inside
     for path in (ROOT / "conf").rglob("*.yaml"):
         assert f"csbsr/conf/{path.relative_to(ROOT / 'conf').as_posix()}" in inside
+    assert "csbsr/weights/lite.safetensors" in inside
     assert not any(name.startswith(("tests/", "scripts/", "conf/")) for name in inside)
 
 

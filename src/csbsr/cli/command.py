@@ -100,7 +100,9 @@ def reports_errors(task: Callable[[DictConfig], Any]) -> Callable[[DictConfig], 
 
 def _is_told(error: Exception) -> bool:
     """Whether a person can mend it."""
-    mendable = (ValueError, *_OF_FILES, NonFiniteLoss, HydraException, *_out_of_memory())
+    mendable: tuple[type[Exception], ...] = (
+        ValueError, *_OF_FILES, NonFiniteLoss, HydraException, *_out_of_memory(),
+    )  # fmt: skip
     # Lightning's own, by its name: commands that train nothing do not import it.
     misused = type(error).__name__ == "MisconfigurationException"
     return isinstance(error, mendable) or misused or bool(disk_trouble(error))
