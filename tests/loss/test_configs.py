@@ -9,7 +9,7 @@ from omegaconf import OmegaConf
 
 from csbsr.degradation import Degradation, NoBlur
 from csbsr.joint import build
-from csbsr.loss import DSRLLoss, JointLoss, functional
+from csbsr.loss import DSRLLoss, JointLoss, functional, functional_thin
 
 CONF = Path(__file__).parents[2] / "conf"
 
@@ -22,7 +22,7 @@ def built(loss: str, *overrides: str, degradation: str = "anisotropic"):
 
 
 def test_every_file_is_tested():
-    names = {path.stem for path in (CONF / "loss").glob("*.yaml")} - {"base", "dsrl"}
+    names = {path.stem for path in (CONF / "loss").glob("*.yaml")} - {"base", "dsrl", "lite"}
     assert names == set(SEGMENTATION)
 
 
@@ -47,6 +47,16 @@ def test_segmentation_losses(name):
     torch.testing.assert_close(loss.segmentation(p, y, 0.3).total, SEGMENTATION[name](p, y))
 
 
+def test_lite():
+    loss, _ = built("lite")
+    assert (loss.beta, loss.super_resolution.weights, loss.super_resolution.shape) == (0.5, (3.0, 0.0, 2000.0), 1.0)
+    generator = torch.Generator().manual_seed(0)
+    p, y = torch.rand(2, 1, 24, 24, generator=generator), torch.rand(2, 1, 24, 24, generator=generator).round()
+    thin = functional_thin.batch_dice(p, y) + 0.5 * functional_thin.soft_cl_dice(p, y)
+    expected = (2 * functional.weighted_bce(p, y) + thin) / 3.5
+    torch.testing.assert_close(loss.segmentation(p, y, 0.3).total, expected)
+
+
 def test_published_row_takes_overrides():
     loss, _ = built("boundary_combo", "loss.beta=0.7", "loss.fail_weight=1", "loss.segmentation.pos_weight=[20,1]")
     assert (loss.beta, loss.fail_weight, loss.segmentation.pos_weight) == (0.7, 1, (20, 1))
@@ -68,7 +78,7 @@ def test_pseudo_lr_follows_the_degradation(kind):
 def test_degradations():
     _, published = built("dice")
     assert isinstance(published, Degradation)
-    assert (published.padding, published.antialias) == ("zeros", False)
+    assert (published.padding, published.antialias) == ("reflect", False)  # rows of the paper say zeros themselves
     assert (published.sampler.sigma, published.sampler.theta) == ((0.2, 4.0), (0.0, 180.0))
     assert not published.sampler.isotropic
     assert built("dice", degradation="isotropic")[1].sampler.isotropic
