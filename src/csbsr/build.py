@@ -46,9 +46,11 @@ def _resolve(name: str, trusted: Sequence[str]) -> Any:
     if not isinstance(name, str):
         raise ValueError(f"_target_: expected the name of a class, got {name!r}")
     if not _inside(name, trusted):
+        ours = ("csbsr" if prefix.startswith("csbsr.") else prefix for prefix in trusted)
+        packages = dict.fromkeys((*ours, name.split(".")[0]))
         raise ValueError(
             f"_target_ {name!r} lies outside the trusted packages ({', '.join(trusted)}); "
-            f"if you trust where this description comes from, say trusted=[{','.join([*trusted, name.split('.')[0]])}]"
+            f"if you trust where this description comes from, say trusted=[{','.join(packages)}]"
         )
     module, _, attribute = present_name(name).rpartition(".")
     try:

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from csbsr.cli import evaluate, train
-from csbsr.weights.checkpoint import CARD_KEY
 from tests.cli.inprocess import call
+from tests.strangers.checkpoints import sound
 
 WORDS = [
     "segmentor=custom", "sr=bicubic", "phases=joint", "data.train_images=7", "data.test_images=1", "data.size=[40,48]",
@@ -83,7 +83,7 @@ def test_a_class_of_one_s_own_trains_continues_and_starts_another(own, tmp_path)
 )  # fmt: skip
 def test_a_checkpoint_chooses_no_code(word, tmp_path):
     word = word.replace("PATH", str(tmp_path / "made"))
-    torch.save({"state_dict": {}, CARD_KEY: {"overrides": [*WORDS, word]}}, tmp_path / "x.ckpt")
+    torch.save(sound(overrides=[*WORDS, word]), tmp_path / "x.ckpt")
     with pytest.raises(SystemExit, match="if you trust where it comes from, repeat these words"):
         call(train.main, f"ckpt={tmp_path / 'x.ckpt'}", f"output={tmp_path / 'run'}")
     assert [path.name for path in tmp_path.iterdir()] == ["x.ckpt"]

@@ -4,6 +4,7 @@ import itertools
 import shlex
 import sys
 from importlib import import_module
+from importlib.util import find_spec
 from unittest import mock
 
 import hydra
@@ -65,6 +66,7 @@ def statements(text):
 
 SHOWN = [text for path in TEXTS for text in (*blocks(path, "bash|sh"), *spoken(path))]
 COMMANDS = sorted({tuple(words) for text in SHOWN for words in statements(text)})
+HAS_PLUGINS = find_spec("hydra_plugins") is not None
 BEGINNINGS = [tuple(beginning.split()) for beginning in NOT_RUN]
 
 
@@ -103,6 +105,8 @@ def jobs(words):
 @pytest.mark.parametrize("words", [words for words in COMMANDS if not not_run(words)], ids=shlex.join)
 def test_it_is_understood(words, tmp_path, monkeypatch):
     command, *arguments = words
+    if not HAS_PLUGINS and any(word.startswith(("hydra/launcher=", "hydra/sweeper=")) for word in arguments):
+        pytest.skip("needs csbsr[sweep]")
     monkeypatch.chdir(tmp_path)
     if command == "csbsr-report":  # evaluations that are not there are the only thing wrong with it
         assert str(exit_code(import_module("csbsr.cli.report").main, *arguments)).startswith("error: ")

@@ -72,7 +72,10 @@ def test_segmentation_loss_names_its_terms():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"region": {"bce": 1}}, r"region: expected terms out of weighted_bce, dice, generalized_dice, got \['bce'\]"),
+        (
+            {"region": {"bce": 1}},
+            r"expected terms out of weighted_bce, dice, generalized_dice, batch_dice, soft_cl_dice, got \['bce'\]",
+        ),
         ({"region": {}}, "region: expected at least one term"),
         ({"region": {"dice": 0}}, "region: expected at least one term with a weight > 0"),
         ({"region": {"dice": 1}, "pos_weight": (20, 1)}, "pos_weight: only weighted_bce reads it"),
