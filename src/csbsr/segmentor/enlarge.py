@@ -19,9 +19,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-#: Since torch 2.7; before, export is told by compilation.
-_exporting = getattr(torch.compiler, "is_exporting", torch.compiler.is_compiling)
-
 
 class EnlargingConv2d(nn.Conv2d):
     """``conv3(up(x))``, up the bilinear enlargement by 2 (``align_corners=False``), padding with zeros.
@@ -37,7 +34,11 @@ class EnlargingConv2d(nn.Conv2d):
     def forward(self, x: Tensor) -> Tensor:
         """(B, inputs, H, W) to (B, outputs, 2H, 2W)."""
         # An exported graph is for every size, so it gets the form that is right for all of them.
-        if not _exporting() and 4 * self.out_channels <= self.in_channels and 2 * max(x.shape[-2:]) <= self.in_channels:
+        if (
+            not torch.compiler.is_exporting()
+            and 4 * self.out_channels <= self.in_channels
+            and 2 * max(x.shape[-2:]) <= self.in_channels
+        ):
             return self._mixed_first(x)
         return super().forward(F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False))
 
