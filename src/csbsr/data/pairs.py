@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -116,14 +116,6 @@ def check_mask_name(mask_name: str) -> None:
     """Raise ValueError unless ``{stem}`` stands in a pattern of names once and no folder does."""
     if mask_name.count(STEM) != 1 or "/" in mask_name or "\\" in mask_name:
         raise ValueError(f"mask_name: expected a name with {{stem}} in it, e.g. {{stem}}_mask, got {mask_name!r}")
-
-
-def by_folded_name(stems: Mapping[str, Path]) -> dict[str, list[Path]]:
-    """Paths by their stems in one letter case and Unicode form."""
-    found: dict[str, list[Path]] = {}
-    for stem, path in stems.items():
-        found.setdefault(folded(stem), []).append(path)
-    return found
 
 
 def _renamed(stem: str, mask_name: str) -> str:

@@ -57,3 +57,36 @@ def smoothstep(value: np.ndarray, low: float, high: float) -> np.ndarray:
     """0 below ``low``, 1 above ``high``, a smooth ramp between."""
     ramp = np.clip((value - np.float32(low)) / np.float32(high - low), 0, 1)
     return ramp * ramp * (3 - 2 * ramp)
+
+
+def illumination(
+    rng: np.random.Generator,
+    size: tuple[int, int],
+    slope: float = 0.10,
+    shadows: float = 0.2,
+    darkest: float = 0.5,
+    sharpest: float = 0.02,
+) -> np.ndarray:
+    """Brightness (H, W) of the light: a slope, fall-off to the corners, and at times the edge of a large shadow.
+
+    Args:
+        rng: where the numbers come from.
+        size: (H, W) in pixels.
+        slope: standard deviation of the slope along each axis, from the middle to the border.
+        shadows: share of images with a shadow.
+        darkest: largest share of the light that a shadow takes, at least 0.2.
+        sharpest: width of the sharpest edge of a shadow, in halves of the image, at most 0.25.
+    """
+    height, width = size
+    x = np.linspace(-1, 1, width, dtype=np.float32)[None]
+    y = np.linspace(-1, 1, height, dtype=np.float32)[:, None]
+    slopes = rng.normal(0, slope, 2)
+    light: np.ndarray = 1 + np.float32(slopes[0]) * x + np.float32(slopes[1]) * y
+    light = light * (1 - np.float32(rng.uniform(0, 0.12)) * (x * x + y * y))
+    if rng.random() < shadows:
+        angle = rng.uniform(0, 2 * np.pi)
+        edge: np.ndarray = np.float32(np.cos(angle)) * x + np.float32(np.sin(angle)) * y
+        edge = edge - np.float32(rng.uniform(-0.5, 0.5))
+        edge = edge + np.float32(rng.uniform(0, 0.25)) * clouds(rng, size, 90, 3, 0.4)
+        light = light * (1 - np.float32(rng.uniform(0.2, darkest)) * smoothstep(edge, 0, rng.uniform(sharpest, 0.25)))
+    return light

@@ -9,7 +9,7 @@ import numpy as np
 
 from csbsr.data.seeds import item_seed
 from csbsr.data.synthetic.crack import CrackPath, coverage, draw_cracks
-from csbsr.data.synthetic.noise import clouds, grain, shading, smoothstep
+from csbsr.data.synthetic.noise import clouds, grain, illumination, shading, smoothstep
 from csbsr.data.synthetic.surface import SURFACES, Courses
 
 UNCRACKED = 0.12  # share of images without a crack
@@ -72,7 +72,7 @@ def photograph(rng: np.random.Generator, size: tuple[int, int]) -> tuple[np.ndar
     light = (float(np.cos(angle)), float(np.sin(angle)))
     if paths:
         colour, relief = _open(rng, colour, relief, covered)
-    lit = colour * (shading(relief, light) * _illumination(rng, size))
+    lit = colour * (shading(relief, light) * illumination(rng, size))
     return _camera(rng, lit), mask
 
 
@@ -139,22 +139,6 @@ def _scratches(rng: np.random.Generator, colour: np.ndarray) -> np.ndarray:
     strength = marks.astype(np.float32) / np.float32(255)
     tone = np.float32(rng.uniform(0.75, 0.95) if rng.random() < 0.75 else rng.uniform(0.15, 0.3))
     return colour * (1 - 0.7 * strength) + 0.7 * strength * tone
-
-
-def _illumination(rng: np.random.Generator, size: tuple[int, int]) -> np.ndarray:
-    """Brightness (H, W) of the light: a slope, fall-off to the corners, and at times the soft edge of a shadow."""
-    height, width = size
-    x = np.linspace(-1, 1, width, dtype=np.float32)[None]
-    y = np.linspace(-1, 1, height, dtype=np.float32)[:, None]
-    slope = rng.normal(0, 0.10, 2)
-    light: np.ndarray = 1 + np.float32(slope[0]) * x + np.float32(slope[1]) * y
-    light = light * (1 - np.float32(rng.uniform(0, 0.12)) * (x * x + y * y))
-    if rng.random() < 0.2:
-        angle = rng.uniform(0, 2 * np.pi)
-        edge = np.float32(np.cos(angle)) * x + np.float32(np.sin(angle)) * y - np.float32(rng.uniform(-0.5, 0.5))
-        edge = edge + np.float32(rng.uniform(0, 0.25)) * clouds(rng, size, 90, 3, 0.4)
-        light = light * (1 - np.float32(rng.uniform(0.2, 0.5)) * smoothstep(edge, 0, rng.uniform(0.02, 0.25)))
-    return light
 
 
 def _camera(rng: np.random.Generator, scene: np.ndarray) -> np.ndarray:

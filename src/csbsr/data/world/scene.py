@@ -7,7 +7,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from csbsr.data.synthetic.noise import clouds, shading, smoothstep
+from csbsr.data.synthetic.noise import illumination, shading
 from csbsr.data.world.camera import photograph
 from csbsr.data.world.cracks import draw_cracks
 from csbsr.data.world.distractors import add_distractors
@@ -58,7 +58,10 @@ def picture(
     ground = add_distractors(rng, ground, 1.0 if cracked else 1.5)
     angle = rng.uniform(0, 2 * np.pi)
     light = (float(np.cos(angle)), float(np.sin(angle)))
-    lit = ground.colour * (_relief_light(rng, ground, light) * _illumination(rng, size))
+    lit = ground.colour * (
+        _relief_light(rng, ground, light)
+        * illumination(rng, size, slope=0.09, shadows=0.11, darkest=0.6, sharpest=0.01)
+    )
     marked, style = np.zeros(size, np.float32), "sound"
     if cracked:
         for _ in range(ATTEMPTS):
@@ -93,20 +96,3 @@ def _cast(relief: np.ndarray, light: tuple[float, float], steepness: float) -> n
         before = cv2.warpAffine(smooth, matrix, smooth.shape[::-1], borderMode=cv2.BORDER_REPLICATE)
         shadow = np.maximum(shadow, before - smooth - np.float32(steepness * distance * 0.3))
     return np.clip(2 * shadow, 0, 1)
-
-
-def _illumination(rng: Generator, size: Size) -> np.ndarray:
-    """Brightness (H, W) of the light: a slope, fall-off to the corners, and at times the edge of a large shadow."""
-    height, width = size
-    x = np.linspace(-1, 1, width, dtype=np.float32)[None]
-    y = np.linspace(-1, 1, height, dtype=np.float32)[:, None]
-    slope = rng.normal(0, 0.09, 2)
-    light: np.ndarray = 1 + np.float32(slope[0]) * x + np.float32(slope[1]) * y
-    light = light * (1 - np.float32(rng.uniform(0, 0.12)) * (x * x + y * y))
-    if rng.random() < 0.11:
-        angle = rng.uniform(0, 2 * np.pi)
-        edge: np.ndarray = np.float32(np.cos(angle)) * x + np.float32(np.sin(angle)) * y
-        edge = edge - np.float32(rng.uniform(-0.5, 0.5))
-        edge = edge + np.float32(rng.uniform(0, 0.25)) * clouds(rng, size, 90, 3, 0.4)
-        light = light * (1 - np.float32(rng.uniform(0.2, 0.6)) * smoothstep(edge, 0, rng.uniform(0.01, 0.25)))
-    return light
