@@ -89,7 +89,7 @@ def main() -> None:
     network.eval()
     world = World(chosen.surfaces, chosen.listed, size=320, seed=21, split="heads")
     pictures = np.concatenate(list(generate(world, chosen.images, 1, chosen.bank)))
-    bank = Bank(pictures[..., :3].copy(), pictures[..., 3].copy(), torch.device("cpu"))
+    bank = Bank.of(pictures, torch.device("cpu"))
     polish(network, *features(network, bank, chosen.crops), chosen.passes, chosen.dice, 2e-3)
     save_file({name: value.contiguous() for name, value in network.state_dict().items()}, chosen.output)
 

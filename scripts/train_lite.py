@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -93,28 +93,50 @@ def generate(world: World, count: int, workers: int, folder: Path, shard: int = 
 
 
 class Bank:
-    """Images and masks of one size on the device.
+    """Images and masks of one size on the device; it may grow while a network trains on it.
 
     Args:
-        images: (N, H, W, 3) uint8.
-        masks: (N, H, W) uint8 in {0, 1}.
+        capacity: number of images.
+        size: (H, W) of each.
         device: where they go.
     """
 
-    def __init__(self, images: np.ndarray, masks: np.ndarray, device: torch.device) -> None:
-        draw = np.random.default_rng(0)
-        anchors = np.zeros((len(masks), ANCHORS, 2), np.int64)
-        cracked = np.zeros(len(masks), bool)
-        for i, mask in enumerate(masks):
+    def __init__(self, capacity: int, size: tuple[int, int], device: torch.device) -> None:
+        self.images = torch.zeros(capacity, *size, 3, dtype=torch.uint8, device=device)
+        self.masks = torch.zeros(capacity, *size, dtype=torch.uint8, device=device)
+        self.anchors = torch.zeros(capacity, ANCHORS, 2, dtype=torch.long, device=device)
+        self.cracked = torch.zeros(capacity, dtype=torch.bool, device=device)
+        self.filled = torch.zeros((), device=device)  # on the device: a graph of kernels reads it at every replay
+        self.count, self._draw = 0, np.random.default_rng(0)
+
+    @classmethod
+    def of(cls, pictures: np.ndarray, device: torch.device) -> Bank:
+        """A full bank of ``pictures`` (n, H, W, 4) uint8: RGB and the mask in {0, 1}."""
+        bank = cls(len(pictures), pictures.shape[1:3], device)
+        bank.add(pictures)
+        return bank
+
+    def add(self, pictures: np.ndarray) -> None:
+        """Take in ``pictures`` (n, H, W, 4)."""
+        anchors = np.zeros((len(pictures), ANCHORS, 2), np.int64)
+        cracked = np.zeros(len(pictures), bool)
+        for i, mask in enumerate(pictures[..., 3]):
             pixels = np.flatnonzero(mask)
             cracked[i] = len(pixels) > 0
             if cracked[i]:
-                anchors[i] = np.stack(np.divmod(draw.choice(pixels, ANCHORS), mask.shape[1]), 1)
-        self.images, self.masks = torch.from_numpy(images).to(device), torch.from_numpy(masks).to(device)
-        self.anchors, self.cracked = torch.from_numpy(anchors).to(device), torch.from_numpy(cracked).to(device)
+                anchors[i] = np.stack(np.divmod(self._draw.choice(pixels, ANCHORS), mask.shape[1]), 1)
+        place = slice(self.count, self.count + len(pictures))
+        fresh = torch.from_numpy(pictures)
+        for kept, new in (
+            (self.images, fresh[..., :3]), (self.masks, fresh[..., 3]),
+            (self.anchors, torch.from_numpy(anchors)), (self.cracked, torch.from_numpy(cracked)),
+        ):  # fmt: skip
+            kept[place] = new.to(kept.device)
+        self.count += len(pictures)
+        self.filled.fill_(self.count)
 
     def __len__(self) -> int:
-        return len(self.images)
+        return self.count
 
     def crops(self, count: int, side: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Random crops (count, 3, side, side) float32 and masks (count, 1, side, side), half of them at cracks."""
@@ -124,7 +146,7 @@ class Bank:
         def uniform(*shape: int) -> Tensor:
             return torch.rand(*shape, device=device, generator=generator)
 
-        which = (uniform(count) * len(self)).long().clamp_max(len(self) - 1)
+        which = torch.minimum(uniform(count) * self.filled, self.filled - 1).long()
         anchor = self.anchors[which, (uniform(count) * ANCHORS).long().clamp_max(ANCHORS - 1)]
         near = self.cracked[which] & (uniform(count) < 0.5)
         lines = []
@@ -143,10 +165,11 @@ class Bank:
         return torch.where(turn, hr.mT, hr), torch.where(turn, mask.mT, mask)
 
 
-def scaled_down(hr: Tensor, mask: Tensor, side: int) -> tuple[Tensor, Tensor]:
-    """Crops and masks at ``side`` pixels; a crack stays marked where it covers a third of a pixel."""
+def rescaled(hr: Tensor, mask: Tensor, side: int, covered: float) -> tuple[Tensor, Tensor]:
+    """Crops and masks at ``side`` pixels; a pixel is marked where a crack covers more than ``covered`` of it."""
     hr = F.interpolate(hr, (side, side), mode="bilinear", align_corners=False, antialias=True)
-    return hr, (F.interpolate(mask, (side, side), mode="bilinear", align_corners=False, antialias=True) > 0.34).float()
+    mask = F.interpolate(mask, (side, side), mode="bilinear", align_corners=False, antialias=True)
+    return hr, (mask > covered).float()
 
 
 # -- blur, noise, compression ----------------------------------------------------------------------------------------
@@ -197,9 +220,11 @@ class Lens:
 # -- training --------------------------------------------------------------------------------------------------------
 
 
-def lite_loss(kernel: float = 2000.0, shape: float = 1.0, beta: float = 0.5, thin: float = 0.5) -> JointLoss:
+def lite_loss(
+    kernel: float = 2000.0, shape: float = 1.0, beta: float = 0.5, thin: float = 0.5, dice: float = 1.0
+) -> JointLoss:
     """The loss of conf/loss/lite.yaml."""
-    region = {"weighted_bce": 2.0, "batch_dice": 1.0} | ({"soft_cl_dice": thin} if thin else {})
+    region = {"weighted_bce": 2.0, "batch_dice": dice} | ({"soft_cl_dice": thin} if thin else {})
     return JointLoss(
         SuperResolutionLoss((3.0, 0.0, kernel), padding="reflect", shape=shape),
         SegmentationLoss(region, boundary=False), beta=beta,
@@ -221,6 +246,8 @@ class Plan:
     seed: int = 0
     half: bool = True
     far: float = 0.0  # share of crops 1.5 times as wide, scaled down: sharper, and more to see
+    covered: float = 0.34  # of a pixel of those by a crack, from which on it is marked
+    near: float = 0.0  # share of crops two thirds as wide, enlarged: as soft as many photographs are, and wider cracks
     camera: Lens = field(default_factory=Lens)
     parts: Callable[[nn.Module], Sequence[nn.Parameter]] | None = None
 
@@ -266,10 +293,11 @@ class Training:
         for i, (bank, share) in enumerate(self.banks):
             count = left if i == len(self.banks) - 1 else round(plan.batch * share)
             left -= count
-            far = round(plan.far * count)
-            parts.append(bank.crops(count - far, plan.crop, self.generator))
-            if far:
-                parts.append(scaled_down(*bank.crops(far, plan.crop * 3 // 2, self.generator), plan.crop))
+            far, near = round(plan.far * count), round(plan.near * count)
+            parts.append(bank.crops(count - far - near, plan.crop, self.generator))
+            for number, side, covered in ((far, plan.crop * 3 // 2, plan.covered), (near, plan.crop * 2 // 3, 0.5)):
+                if number:
+                    parts.append(rescaled(*bank.crops(number, side, self.generator), plan.crop, covered))
         hr, mask = (torch.cat(same) for same in zip(*parts, strict=True))
         if len(parts) > 1:  # the camera treats the first of a batch differently
             order = torch.rand(len(hr), device=self.device, generator=self.generator).argsort()
@@ -371,25 +399,33 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--surfaces", type=Path)
     parser.add_argument("--listed", type=Path)
-    parser.add_argument("--encoder", type=Path)
+    parser.add_argument("--encoder", type=Path, help="ImageNet weights of scripts/convert_encoder.py")
+    parser.add_argument("--init", type=Path, help="weights to go on from")
     parser.add_argument("--bank", type=Path, default=Path("bank"), help="folder of the generated images")
     parser.add_argument("--images", type=int, default=16000)
     parser.add_argument("--workers", type=int, default=os.cpu_count())
     parser.add_argument("--steps", type=int, default=20000)
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--crop", type=int, default=256)
+    parser.add_argument("--rate", type=float, default=1e-3)
+    parser.add_argument("--thinnest", type=float, default=3.0)
+    parser.add_argument("--dice", type=float, default=1.0)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--output", type=Path, required=True)
     chosen = parser.parse_args()
     device = torch.device(chosen.device)
-    world = World(chosen.surfaces, chosen.listed, seed=chosen.seed)
-    pictures = np.concatenate(list(generate(world, chosen.images, chosen.workers, chosen.bank)))
-    bank = Bank(pictures[..., :3], pictures[..., 3], device)
+    world = World(chosen.surfaces, chosen.listed, seed=chosen.seed, thinnest=chosen.thinnest)
+    bank = Bank(chosen.images, (world.size, world.size), device)
+    for pictures in generate(world, chosen.images, chosen.workers, chosen.bank):
+        bank.add(pictures)
     torch.manual_seed(chosen.seed)
-    network = LiteNetwork(pretrained=chosen.encoder).to(device, memory_format=torch.channels_last)
-    plan = Plan(chosen.steps, chosen.batch, chosen.crop, seed=chosen.seed, far=0.25)
-    run = Training(network, [(bank, 1.0)], plan, lite_loss())
+    network = LiteNetwork(pretrained=chosen.encoder)
+    if chosen.init:
+        network.load_state_dict({name: value.float() for name, value in load_file(chosen.init).items()})
+    network.to(device, memory_format=torch.channels_last)
+    plan = Plan(chosen.steps, chosen.batch, chosen.crop, chosen.rate, seed=chosen.seed, far=0.25)
+    run = Training(network, [(bank, 1.0)], plan, lite_loss(dice=chosen.dice))
     start = time.perf_counter()
     while run.done < plan.steps:
         run.step()

@@ -26,6 +26,8 @@ OFTEN = {
 #: Typical width in pixels and the spread of its logarithm.
 WIDTHS = {"hairline": (1.4, 0.25), "thin": (2.6, 0.35), "open": (6.5, 0.4), "gap": (17.0, 0.5), "net": (2.2, 0.45)}
 NARROWEST, WIDEST = 1.0, 60.0  # pixels
+STRAIGHT = 0.2  # of the free paths run nearly straight, as cracks of walls and slabs do
+EVEN = 0.35  # of the wide cracks keep the straight edges of the bricks or slabs that have come apart
 WIDE = 8.0  # from this width on a crack is drawn as an area whose two edges break independently
 SUPERSAMPLING = 4  # sub-pixels per pixel side of what is narrower, ...
 COARSE = 2  # ... and of what is wider
@@ -86,6 +88,8 @@ def _line(rng: Generator, ground: Ground, width: float) -> np.ndarray:
     across = rng.random() < (0.75 if width >= WIDE else 0.5)
     length = (rng.uniform(1.2, 2.2) if across else rng.uniform(0.4, 1.2)) * max(size)
     start, heading = starting_point(rng, size)
+    if rng.random() < STRAIGHT:  # across or along what it breaks
+        heading = np.round(heading / (np.pi / 2)) * (np.pi / 2) + rng.normal(0, 0.1)
     if not (0 < start[0] < size[1] and 0 < start[1] < size[0]):  # its tip lies outside
         start = start - 3 * width * np.array([np.cos(heading), np.sin(heading)])
     return _course(rng, start, heading, length, width)
@@ -128,13 +132,16 @@ def _course(rng: Generator, start: np.ndarray, heading: float, length: float, wi
     step = 2.0
     count = max(4, int(length / step))
     memory = np.exp(-step / rng.uniform(25, 150))
-    spread = rng.uniform(0.12, 0.55)
+    straight = rng.random() < STRAIGHT
+    spread = rng.uniform(0.02, 0.1) if straight else rng.uniform(0.12, 0.55)
     pushes = rng.normal(0, spread * np.sqrt(1 - memory**2), count)
     wide = width >= WIDE
     kinks = rng.random(count) < step / (rng.uniform(10, 45) if wide else rng.uniform(20, 90))
-    pushes += kinks * rng.normal(0, rng.uniform(0.4, 1.0) if wide else rng.uniform(0.2, 0.9), count)
+    sharp = rng.uniform(0.4, 1.0) if wide else rng.uniform(0.2, 0.9)
+    pushes += kinks * rng.normal(0, 0.3 * sharp if straight else sharp, count)
     bend = lfilter([1.0], [1.0, -memory], pushes)
-    tremble = np.convolve(rng.normal(0, rng.uniform(0.2, 1.0), count), (0.25, 0.5, 0.25), "same")
+    trembling = rng.uniform(0.1, 0.4) if straight else rng.uniform(0.2, 1.0)
+    tremble = np.convolve(rng.normal(0, trembling, count), (0.25, 0.5, 0.25), "same")
     angle = heading + np.clip(bend, -1.5, 1.5) + tremble
     steps = np.stack([np.cos(angle), np.sin(angle)], 1) * step
     return start + np.concatenate([np.zeros((1, 2)), np.cumsum(steps, 0)[:-1]])
@@ -209,8 +216,9 @@ def _crumbled(rng: Generator, paths: list[CrackPath], size: Size) -> np.ndarray:
     width = float(np.median([np.median(path.widths) for path in paths]))
     rows, columns = canvas.shape
     x, y = np.meshgrid(np.arange(columns, dtype=np.float32), np.arange(rows, dtype=np.float32))
-    grain = rng.uniform(0.3, 2.2)
-    scales = ((rng.uniform(0.5, 1.6) * width, rng.uniform(0.08, 0.3) * width), (7, grain), (3, 0.5 * grain))
+    calm = rng.uniform(0.05, 0.3) if rng.random() < EVEN else 1.0
+    grain = calm * rng.uniform(0.3, 2.2)
+    scales = ((rng.uniform(0.5, 1.6) * width, calm * rng.uniform(0.08, 0.3) * width), (7, grain), (3, 0.5 * grain))
     for cell, amount in scales:
         for axis in (x, y):
             noise: np.ndarray = rng.standard_normal((int(rows / COARSE / cell) + 4, int(columns / COARSE / cell) + 4))

@@ -171,11 +171,23 @@ def rubble(rng: Generator, size: Size) -> Surface:
     return Surface(colour.astype(np.float32), height + np.float32(0.25) * spots + np.float32(0.12) * fine)
 
 
+def _near(rng: Generator, size: Size) -> Surface:
+    """Bricks seen from so near that few fit into the picture; their grain is as fine as that of others."""
+    height, width = size
+    near = float(rng.uniform(1.2, 2.4))
+    surface = SURFACES["masonry"](rng, (int(np.ceil(height / near)), int(np.ceil(width / near))))
+    planes = [cv2.resize(plane, (width, height), interpolation=cv2.INTER_CUBIC) for plane in surface.colour]
+    fine = np.float32(rng.uniform(0.0, 0.12)) * grain(rng, size, float(rng.uniform(0.7, 1.6)))
+    relief = cv2.resize(surface.relief, (width, height), interpolation=cv2.INTER_CUBIC) * np.float32(near)
+    courses = None if surface.courses is None else Courses(*(near * value for value in surface.courses))
+    return Surface(np.stack(planes) * (1 + fine), relief + np.float32(0.5) * fine, courses)
+
+
 def wall(rng: Generator, size: Size) -> Surface:
     """Bricks whose joints may be raked deep, so that they throw shadows, or painted over."""
     if rng.random() < 0.22:
         return rubble(rng, size)
-    surface = SURFACES["masonry"](rng, size)
+    surface = _near(rng, size) if rng.random() < 0.45 else SURFACES["masonry"](rng, size)
     colour, relief = surface.colour, surface.relief * np.float32(rng.choice([1.0, 1.0, 2.0, 3.5]))
     if rng.random() < 0.2:  # one coat of paint over bricks and mortar
         paint = np.float32(rng.uniform(0.5, 0.9)) * (1 + rng.normal(0, 0.05, 3)).astype(np.float32).reshape(3, 1, 1)

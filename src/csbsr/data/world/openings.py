@@ -13,6 +13,9 @@ from csbsr.data.world.ground import Generator
 INSIDE = {"hairline": (0.3, 0.92), "thin": (0.2, 0.9), "open": (0.05, 0.72), "gap": (0.02, 0.72), "net": (0.2, 0.9)}
 
 
+BLACK = 0.35  # of the open cracks and gaps are so deep that no light comes back
+
+
 def open_surface(rng: Generator, lit: np.ndarray, cracks: Cracks, light: tuple[float, float]) -> np.ndarray:
     """Opens ``cracks`` in the lit surface (3, H, W).
 
@@ -30,6 +33,8 @@ def open_surface(rng: Generator, lit: np.ndarray, cracks: Cracks, light: tuple[f
     lit = _rim(rng, lit, covered, width)
     low, high = INSIDE[cracks.style]
     dark = low + (high - low) * (rng.beta(1.9, 1.0) if width < 4 else rng.beta(1.5, 2.0))
+    if cracks.style in ("open", "gap") and rng.random() < BLACK:
+        dark = low + 0.15 * (high - low) * rng.random()
     dark = float(min(dark, 1 - rng.uniform(0.9, 2.4) * _roughness(lit)))  # what nobody could see is not drawn
     shade = _depth(rng, covered, width, dark)
     if width >= 4:
