@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import time
 
 import numpy as np
 import pytest
@@ -224,6 +225,8 @@ def test_what_cannot_be_read_does_not_stop_the_others(tmp_path, capsys):
         (["input=m.png", "output=out", "kind=colour"], "kind: expected"),
         (["input=m.png", "output=out", "percentile=120"], "percentile: expected"),
         (["input=m.png", "output=out", "megapixels=0"], "megapixels: expected"),
+        (["input=m.png", "output=out", "max_branches=0"], "max_branches: expected 1 or more"),
+        (["input=m.png", "output=out", "max_branches=few"], "max_branches: expected a number"),
         (["input=m.png", "output=out", "photos=nowhere"], "photos: expected"),
         (
             ["input=m.png", "output=out", "gsd_mm=1", "severity=aci_224r", "severity.exposure=space"],
@@ -239,6 +242,23 @@ def test_bad_settings_are_told_before_anything_is_written(tmp_path, capsys, monk
     assert done.value.code == 1
     assert message in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["m.png"]
+
+
+def test_a_mask_of_noise_is_refused_in_a_line_and_the_others_go_on(tmp_path, capsys):
+    save(tmp_path / "in" / "noise.png", np.random.default_rng(0).integers(0, 2, (2000, 2000), np.uint8) * 255)
+    save(tmp_path / "in" / "crack.png", (line() * 255).round().astype(np.uint8))
+    start = time.perf_counter()
+    with pytest.raises(SystemExit) as ended:
+        call(measure.main, f"input={tmp_path / 'in'}", f"output={tmp_path / 'out'}")
+    assert ended.value.code == 2
+    assert time.perf_counter() - start < 20  # 3 seconds on one core
+    crack, noise = rows(tmp_path / "out" / "summary.csv")
+    assert (crack["status"], crack["cracks"]) == ("done", "1")
+    assert noise["status"] == "failed"
+    assert noise["error"].startswith("too noisy to measure, 20")
+    assert "branches, expected at most 5000" in noise["error"]
+    assert noise["error"] in capsys.readouterr().out
+    assert noise["error"].split(",")[0] in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
 
 
 def test_another_commands_folder_is_left_alone(tmp_path, capsys):

@@ -281,6 +281,26 @@ def test_more_pixels_than_pillow_likes(two, weights, tmp_path, monkeypatch):
     assert run(weights, two, tmp_path / "out", "save=mask", "measure=false") == 0
 
 
+def test_what_is_too_noisy_to_measure_is_predicted_all_the_same(two, weights, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("csbsr.measure.noise.count_branches", lambda skeleton: 99 * int(skeleton.any()))
+    output = tmp_path / "out"
+    assert run(weights, two, output, "save=mask,cracks,widths", "max_branches=98") == 0
+    said = capsys.readouterr().err
+    for record in summary(output)[0].values():
+        assert record["status"] == "done"
+        assert record["not_measured"].startswith("too noisy to measure, 99 branches, expected at most 98;")
+        assert record["not_measured"] in said
+        assert record.get("cracks") is None
+        assert "bicubic_cracks" not in record or record["bicubic_cracks"] is None
+        assert sorted(record["results"]) == ["cracks", "mask", "widths"]
+        assert (output / record["results"]["cracks"]).read_text(encoding="utf-8").count("\n") == 1
+        assert np.asarray(Image.open(output / record["results"]["mask"])).any()
+    assert "too noisy to measure" in (output / "report.html").read_text(encoding="utf-8")
+    before = stamps(output)
+    assert run(weights, two, output, "save=mask,cracks,widths", "max_branches=98") == 0
+    assert stamps(output) == before
+
+
 def test_files_of_others_are_not_replaced_unasked(two, weights, tmp_path, capsys):
     output = tmp_path / "out"
     output.mkdir()

@@ -18,6 +18,7 @@ def measuring_from(config: DictConfig) -> Measuring:
     """
     guide = config.get("severity")
     options = {key: config[key] for key in ("percentile", "min_pixels", "spur", "hole", "megapixels", "light")}
+    options["max_branches"] = config.max_branches
     gsd = ground_sampling(config.gsd_mm)
     if guide is not None and gsd is None:
         raise ValueError("severity: classes are of widths in millimetres; give gsd_mm=<millimetres per pixel> too")

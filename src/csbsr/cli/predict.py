@@ -168,7 +168,8 @@ def handled(record: Record) -> str:
         line += f"; {100 * found.missing_share:.3g} % hold no photograph and are left out"
     if found.excluded_share:
         line += f"; {100 * found.excluded_share:.3g} % left out by hand"
-    return line + (f"; {printable(found.note)}" if found.note else "")
+    line += f"; {printable(found.note)}" if found.note else ""
+    return line + (f"; {found.not_measured}" if found.not_measured else "")
 
 
 if __name__ == "__main__":

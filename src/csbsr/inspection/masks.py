@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -21,7 +22,7 @@ from csbsr.inspection.record import Handled, Record, Source
 from csbsr.inspection.sources import Mask
 from csbsr.inspection.store import GrowingFiles
 from csbsr.inspection.views import LARGEST
-from csbsr.measure import BlurMap, read_segmentation, reduced, reduction
+from csbsr.measure import BlurMap, TooNoisyError, read_segmentation, reduced, reduction
 from csbsr.measure.checks import check_number
 from csbsr.measure.reading import KINDS
 from csbsr.pages.pictures import limited
@@ -96,8 +97,9 @@ class MeasuringMasks:
                 record.handled = replace(record.handled, edited=True)
                 if item.path.is_file() and item.path != correction.path:
                     before, _ = read_segmentation(item.path, self.kind, most, item.predicted)
-                    earlier = measuring.measure(name, before, threshold, scale / factor, counts)
-                    record.before = measuring.numbers(earlier)
+                    with contextlib.suppress(TooNoisyError):  # noise that somebody wiped away
+                        earlier = measuring.measure(name, before, threshold, scale / factor, counts)
+                        record.before = measuring.numbers(earlier)
         view = limited(Image.fromarray(as_picture(segmentation) if picture is None else picture), LARGEST)
         measuring.save(measurement, item.name, files, None, np.asarray(view))
         record.metadata = item.metadata or read_metadata(item.picture or item.path)

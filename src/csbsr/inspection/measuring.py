@@ -42,6 +42,7 @@ class Measuring:
         spur: pixels by which a side branch must clear its crack to count, see `csbsr.measure.measure_cracks`.
         hole: pixels up to which a hole in a crack is noise, see `csbsr.measure.measure_cracks`.
         megapixels: a larger image is shrunken before it is measured, so that memory stays bounded.
+        max_branches: an image with more branches of cracks is not measured, see `csbsr.measure.measure_cracks`.
         light: measure widths from the photograph's intensities too, see `csbsr.measure.with_light`.
     """
 
@@ -52,6 +53,7 @@ class Measuring:
     spur: float = 2.0
     hole: int = 16
     megapixels: float = 64
+    max_branches: int | None = None
     light: bool = True
 
     def __post_init__(self) -> None:
@@ -61,6 +63,10 @@ class Measuring:
             check_number(name, getattr(self, name))
         if not self.megapixels > 0:
             raise ValueError(f"megapixels: expected a number above 0, got {self.megapixels!r}")
+        if self.max_branches is not None:
+            check_number("max_branches", self.max_branches)
+            if self.max_branches < 1:
+                raise ValueError(f"max_branches: expected 1 or more, or null for no limit, got {self.max_branches!r}")
         self.measure("", np.zeros((1, 1), bool), 0.5, 1)  # raises for what is out of its range
 
     def measure(
@@ -74,6 +80,9 @@ class Measuring:
             threshold: at and above which a probability is crack.
             scale: pixels of ``segmentation`` to one of the photograph, along a side.
             valid: (H, W) bool, what of it counts; None for all.
+
+        Raises:
+            csbsr.measure.TooNoisyError: it has more than `max_branches`.
         """
         return measure_cracks(
             segmentation,
@@ -85,6 +94,7 @@ class Measuring:
             spur=self.spur,
             hole=self.hole,
             valid=valid,
+            max_branches=self.max_branches,
         )
 
     def with_light(
@@ -94,6 +104,10 @@ class Measuring:
         if photograph is None or not self.light:
             return measurement
         return with_light(measurement, photograph, blur)
+
+    def nothing(self, shape: tuple[int, int], threshold: float) -> Measurement:
+        """A measurement without cracks, to draw the pictures of what was not measured; ``shape``: H, W."""
+        return Measurement((), shape, threshold, self.percentile, None)
 
     def numbers(self, measurement: Measurement) -> Measured:
         """What a record holds of a measurement, None where a value does not apply."""

@@ -156,6 +156,8 @@ def remarks(row: Row) -> list[str]:
     ):
         if share := _number(row, key):
             found.append(f"{100 * share:.3g} % {what}; it counts in no area")
+    if row.get("not_measured"):
+        found.append(f"cracks: {row['not_measured']}")
     if row.get("note"):
         found.append(f"file: {row['note']}")
     if _number(row, "at_limit"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import Any
@@ -19,7 +20,7 @@ from csbsr.inspection.photographs import Photograph
 from csbsr.inspection.record import Agreement, Handled, Measured, Predicted, Record, Size
 from csbsr.inspection.store import KINDS, GrowingFiles
 from csbsr.inspection.writing import KeptRows, ResultFiles
-from csbsr.measure import BlurMap, reduction
+from csbsr.measure import BlurMap, TooNoisyError, reduction
 from csbsr.predict import Predictor
 from csbsr.predict.consistency import Consistency, flagged, kernel_shape
 from csbsr.predict.passes import Outcome
@@ -166,11 +167,16 @@ class PredictingAndMeasuring(Predicting):
         counts = counting(found.valid, excluded, outcome.shape, kept.factor)
         if excluded is not None:
             record.handled = replace(record.handled or Handled(), excluded_share=float(f"{excluded.mean():.4g}"))
-        measurement = measuring.measure(item.name, kept.probability(), threshold, scale, counts)
-        kept.forget_probability()
-        blur = blur_of(outcome, self.predictor.scale, image)
-        measurement = measuring.with_light(measurement, image, blur)
-        numbers = measuring.numbers(measurement)
+        numbers: Measured | None = None
+        try:
+            measurement = measuring.measure(item.name, kept.probability(), threshold, scale, counts)
+            kept.forget_probability()
+            measurement = measuring.with_light(measurement, image, blur_of(outcome, self.predictor.scale, image))
+            numbers = measuring.numbers(measurement)
+        except TooNoisyError as error:
+            record.handled = replace(record.handled or Handled(), not_measured=str(error))
+            measurement = measuring.nothing(kept.probability().shape, threshold)
+            kept.forget_probability()
         table = measuring.save(measurement, item.name, files, eight_bit(image), kept.view())
         write_text(files.pictures.cracks, table)
         del measurement
@@ -179,7 +185,9 @@ class PredictingAndMeasuring(Predicting):
             enlarged = KeptRows(None, np.inf, kept.factor)
             kernel = None if outcome.kernels is None else outcome.kernels.mean((0, 1))
             compared.run(image, enlarged, files.partial, lambda done: tick((1 - share) * done), kernel, found.valid)
-            bicubic = measuring.numbers(measuring.measure(item.name, enlarged.probability(), threshold, scale, counts))
+            with contextlib.suppress(TooNoisyError):
+                other = measuring.measure(item.name, enlarged.probability(), threshold, scale, counts)
+                bicubic = measuring.numbers(other)
         record.stem, record.reduced, record.measured, record.bicubic = item.stem, kept.factor, numbers, bicubic
         return outcome
 

@@ -55,6 +55,7 @@ class Handled:
     excluded_share: float | None = None  #: of the pixels, left out by a person
     edited: bool | None = None  #: the mask was corrected by hand, and that was measured
     note: str | None = None  #: what was assumed of the file
+    not_measured: str | None = None  #: why its cracks were not measured, though it was predicted
 
 
 @dataclass(frozen=True)

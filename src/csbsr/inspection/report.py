@@ -31,7 +31,7 @@ def write_report(
         sides: what the left and the right picture of a slider are called.
         about: of the run, shown at the end of the report, by name.
     """
-    entries = [entry_for(record, store) for record in store.sorted_records if record.error or record.measured]
+    entries = [entry_for(record, store) for record in store.sorted_records if _is_told(record)]
     if not entries:
         return
     rows = [row for entry in entries for row in entry.cracks]
@@ -40,6 +40,11 @@ def write_report(
         entries, store.folder, guide=measuring.guide, sides=sides, settings={**(about or {}), **measuring.shown()}
     )
     write_text(store.folder / REPORT, page)
+
+
+def _is_told(record: Record) -> bool:
+    refused = record.handled is not None and record.handled.not_measured is not None
+    return bool(record.error or record.measured) or refused
 
 
 def entry_for(record: Record, store: Store) -> Entry:

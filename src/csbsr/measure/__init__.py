@@ -6,6 +6,7 @@ from csbsr.measure.cracks import measure_cracks
 from csbsr.measure.gsd import GroundSampling, ground_sampling, gsd_of, unmatched
 from csbsr.measure.intervals import Light, Width, WidthSet
 from csbsr.measure.light import light_widths, with_light
+from csbsr.measure.noise import TooNoisyError
 from csbsr.measure.overlay import draw_widths
 from csbsr.measure.photometric import photometric_width
 from csbsr.measure.reading import above, read_segmentation, reduced, reduction
@@ -25,6 +26,7 @@ __all__ = [
     "Measurement",
     "Reported",
     "Severity",
+    "TooNoisyError",
     "Width",
     "WidthGuide",
     "WidthSet",

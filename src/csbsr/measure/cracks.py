@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 
-from csbsr.measure.centreline import Centreline, straight_centreline, trace_centreline
+from csbsr.measure.centreline import Centreline, straight_centrelines, trace_centrelines
+from csbsr.measure.noise import check_branches
+from csbsr.measure.patches import Patches
+from csbsr.measure.ragged import starts_of, taken
 from csbsr.measure.results import Crack, Measurement, axial_mean, weighted_percentile, width_samples
-from csbsr.measure.skeleton import Branch, skeleton_branches
+from csbsr.measure.skeleton import Branch, branches_of_each
 from csbsr.measure.thinning import thin
 from csbsr.measure.width import BAND, coverage, coverage_of_one
 
 _MOVE = 0.1  # of probability, by which a threshold may be another
+_TOGETHER = 1_000_000  # pixels of the patches of cracks that are measured together
 
 
 def measure_cracks(
@@ -28,13 +34,14 @@ def measure_cracks(
     spur: float = 2.0,
     hole: int = 16,
     valid: np.ndarray | None = None,
+    max_branches: int | None = None,
 ) -> Measurement:
     """Measure every crack of one image.
 
     Strokes that cross at less than 45 degrees share a stretch, which is counted once.
 
-    Each crack is measured in its own bounding box.  Beside the input, memory is about 14 bytes a pixel of the image,
-    whatever it shows.
+    Each crack is measured in its own bounding box, many of them together.  Beside the input, memory is about 14 bytes
+    a pixel of the image, whatever it shows.
 
     Args:
         segmentation: (H, W), probability in [0, 1] (any float type) or bool.
@@ -49,8 +56,11 @@ def measure_cracks(
         hole: holes of up to this many pixels inside a crack are noise and closed.
         valid: (H, W) bool, what of the image counts; None for all.  Elsewhere there is no crack and no area, and a
             crack that ends there reaches the border.
+        max_branches: of the skeletons, spurs included, in up to 4 megapixels, in proportion in larger images; None for
+            no limit.
 
     Raises:
+        csbsr.measure.TooNoisyError: there are more branches.
         ValueError: an argument out of its range, a wrong shape or type, values outside [0, 1].
     """
     segmentation = _checked(segmentation)
@@ -76,48 +86,106 @@ def measure_cracks(
     if valid is not None:
         mask &= valid
     _, labels, boxes, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8), connectivity=8, ltype=cv2.CV_32S)
-    skeletons = _skeletons(mask, labels, len(boxes))
-    cover = coverage(segmentation, mask, threshold)
-    cracks: list[Crack] = []
-    for label in np.lexsort((boxes[1:, cv2.CC_STAT_LEFT], boxes[1:, cv2.CC_STAT_TOP])) + 1:
-        if boxes[label, cv2.CC_STAT_AREA] < min_pixels:
-            continue
-        x, y, width, height, pixels = boxes[label].tolist()
-        part = (slice(max(y - BAND, 0), y + height + BAND), slice(max(x - BAND, 0), x + width + BAND))
-        own = labels[part] == label
-        own_cover = coverage_of_one(cover[part], own, labels[part] == 0)
-        origin = np.array([part[1].start, part[0].start])
-        rows, columns, radius = skeletons[label]
-        branches = skeleton_branches(rows - origin[1], columns - origin[0], radius, spur)
-        lines = _centrelines(branches, own, own_cover)
-        area = float(own_cover.sum(dtype=np.float64))
-        length = sum(line.length for line in lines)
-        lines, widths = _widths(lines, area, percentile)
-        cracks.append(
-            Crack(
-                number=len(cracks) + 1,
-                pixels=pixels,
-                area=area,
-                length=length,
-                width_mean=widths[0],
-                width_max=widths[1],
-                width_percentile=widths[2],
-                density=area / size,
-                orientation=axial_mean(lines),
-                box=(x, y, x + width, y + height),
-                branches=len(lines),
-                touches_border=x == 0
-                or y == 0
-                or x + width == mask.shape[1]
-                or y + height == mask.shape[0]
-                or (outside is not None and bool((outside[part] & own).any())),
-                centrelines=tuple(replace(line, points=line.points + origin) for line in lines),
-                edge=_edge(segmentation[part], labels[part], label, threshold) / max(length, 1.0),
-            )
-        )
+    skeleton = thin(mask)
+    skeleton &= (boxes[:, cv2.CC_STAT_AREA] >= min_pixels)[labels]
+    check_branches(skeleton, max_branches)
+    image = _Image(segmentation, labels, boxes, coverage(segmentation, mask, threshold), threshold, outside)
+    pixels = _skeleton_pixels(skeleton, mask, labels, len(boxes))
+    numbers = np.flatnonzero(boxes[1:, cv2.CC_STAT_AREA] >= min_pixels) + 1
+    numbers = numbers[np.lexsort((boxes[numbers, cv2.CC_STAT_LEFT], boxes[numbers, cv2.CC_STAT_TOP]))]
+    found: dict[int, Crack] = {}
+    for batch in _batches(numbers, boxes):
+        cuts = [_cut(image, label) for label in batch]
+        for cut, lines in zip(cuts, _centrelines(image, cuts, pixels, spur), strict=True):
+            found[cut.label] = _crack(cut, lines, percentile, size)
+    cracks = tuple(replace(found[label], number=k + 1) for k, label in enumerate(numbers.tolist()))
     per_pixel = None if gsd_mm is None else float(gsd_mm) / scale
     known_within = 0.0 if gsd_mm is None else getattr(gsd_mm, "uncertainty", 0.0) / gsd_mm
-    return Measurement(tuple(cracks), mask.shape, threshold, percentile, per_pixel, known_within)
+    return Measurement(cracks, mask.shape, threshold, percentile, per_pixel, known_within)
+
+
+class _Image(NamedTuple):
+    """An image with its cracks told apart."""
+
+    segmentation: np.ndarray  #: (H, W)
+    labels: np.ndarray  #: (H, W) number of the crack, 0 for none
+    boxes: np.ndarray  #: (cracks + 1, 5) as OpenCV gives them
+    cover: np.ndarray  #: (H, W) of all cracks
+    threshold: float
+    outside: np.ndarray | None  #: (H, W) bool, what does not count and what is next to it
+
+
+class _Cut(NamedTuple):
+    """One crack cut out of its image."""
+
+    label: int
+    part: tuple[slice, slice]  #: of the image
+    box: tuple[int, int, int, int]
+    pixels: int
+    cover: np.ndarray  #: (h, w) its own
+    area: float
+    edge: float  #: square pixels, see `_edge`
+    touches_border: bool
+
+    @property
+    def origin(self) -> np.ndarray:
+        """x and y of its first pixel in the image."""
+        return np.array([self.part[1].start, self.part[0].start])
+
+
+def _cut(image: _Image, label: int) -> _Cut:
+    x, y, width, height, pixels = image.boxes[label].tolist()
+    part = (slice(max(y - BAND, 0), y + height + BAND), slice(max(x - BAND, 0), x + width + BAND))
+    own = image.labels[part] == label
+    cover = coverage_of_one(image.cover[part], own, image.labels[part] == 0)
+    at_side = x == 0 or y == 0 or x + width == image.labels.shape[1] or y + height == image.labels.shape[0]
+    return _Cut(
+        label=label,
+        part=part,
+        box=(x, y, x + width, y + height),
+        pixels=pixels,
+        cover=cover,
+        area=float(cover.sum(dtype=np.float64)),
+        edge=_edge(image.segmentation[part], image.labels[part], label, image.threshold),
+        touches_border=at_side or (image.outside is not None and bool((image.outside[part] & own).any())),
+    )
+
+
+def _crack(cut: _Cut, lines: list[Centreline], percentile: float, size: int) -> Crack:
+    """What is measured of a crack; its number comes later.  ``size``: pixels of the image that count."""
+    length = sum(line.length for line in lines)
+    lines, widths = _widths(lines, cut.area, percentile)
+    return Crack(
+        number=0,
+        pixels=cut.pixels,
+        area=cut.area,
+        length=length,
+        width_mean=widths[0],
+        width_max=widths[1],
+        width_percentile=widths[2],
+        density=cut.area / size,
+        orientation=axial_mean(lines),
+        box=cut.box,
+        branches=len(lines),
+        touches_border=cut.touches_border,
+        centrelines=tuple(replace(line, points=line.points + cut.origin) for line in lines),
+        edge=cut.edge / max(length, 1.0),
+    )
+
+
+def _batches(numbers: np.ndarray, boxes: np.ndarray) -> Iterator[list[int]]:
+    """The cracks in groups whose patches, one below the other, cover about `_TOGETHER` pixels, or alone."""
+    batch: list[int] = []
+    rows = 0
+    for label in numbers[np.argsort(boxes[numbers, cv2.CC_STAT_WIDTH], kind="stable")].tolist():
+        height, width = (int(boxes[label, stat]) + 2 * BAND + 2 for stat in (cv2.CC_STAT_HEIGHT, cv2.CC_STAT_WIDTH))
+        if batch and (rows + height) * width > _TOGETHER:
+            yield batch
+            batch, rows = [], 0
+        batch.append(label)
+        rows += height
+    if batch:
+        yield batch
 
 
 def _edge(segmentation: np.ndarray, labels: np.ndarray, label: int, threshold: float) -> float:
@@ -163,24 +231,57 @@ def _without_holes(mask: np.ndarray, hole: int) -> np.ndarray:
     return mask | small[parts[1:-1, 1:-1]] if small.any() else mask
 
 
-def _skeletons(mask: np.ndarray, labels: np.ndarray, count: int) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """For each label rows and columns of its skeleton in reading order, and half the crack's width there."""
-    rows, columns = np.nonzero(thin(mask))
+class _Pixels(NamedTuple):
+    """Pixels of skeletons, crack by crack, each in reading order."""
+
+    rows: np.ndarray
+    columns: np.ndarray
+    radius: np.ndarray  #: half the crack's width
+    starts: np.ndarray  #: by the number of the crack, see `csbsr.measure.ragged`
+
+
+def _skeleton_pixels(skeleton: np.ndarray, mask: np.ndarray, labels: np.ndarray, count: int) -> _Pixels:
+    rows, columns = np.nonzero(skeleton)
     # Cracks are one pixel of background apart at least, so each one's distances are those of all of them together.
     distance = cv2.distanceTransform(np.pad(mask, 1).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     radius = distance[rows + 1, columns + 1] - 0.5
     owner = labels[rows, columns]
     order = np.argsort(owner, kind="stable")
-    ends = np.cumsum(np.bincount(owner, minlength=count))[:-1]
-    return list(zip(*(np.split(values[order], ends) for values in (rows, columns, radius)), strict=True))
+    return _Pixels(rows[order], columns[order], radius[order], starts_of(np.bincount(owner, minlength=count)))
 
 
-def _centrelines(branches: list[Branch], own: np.ndarray, cover: np.ndarray) -> list[Centreline]:
-    branches = [branch for branch in branches if branch.length > 0]
+def _centrelines(image: _Image, cuts: Sequence[_Cut], pixels: _Pixels, spur: float) -> list[list[Centreline]]:
+    """The centrelines of each crack, in the pixels of its cut."""
+    origins = np.stack([cut.origin for cut in cuts])
+    entries, starts = taken(pixels.starts, np.array([cut.label for cut in cuts]))
+    left, top = np.repeat(origins, np.diff(starts), axis=0).T
+    branches = branches_of_each(
+        pixels.rows[entries] - top, pixels.columns[entries] - left, pixels.radius[entries], starts, spur
+    )
+    kept = [[branch for branch in own if branch.length > 0] for own in branches]
+    compact = np.flatnonzero([_is_compact(own) for own in kept])
+    for number in compact.tolist():
+        kept[number] = []
+    cover = Patches([cut.cover for cut in cuts])
+    of_crack = np.repeat(np.arange(len(cuts)), [len(own) for own in kept])
+    lines: list[list[Centreline]] = [[] for _ in cuts]
+    traced = trace_centrelines([branch for own in kept for branch in own], of_crack, cover)
+    for number, line in zip(of_crack.tolist(), traced, strict=True):
+        lines[number].append(line)
+    axes = [_axis(image.labels[cuts[number].part] == cuts[number].label) for number in compact.tolist()]
+    centre, direction = (np.array([axis[k] for axis in axes]).reshape(-1, 2) for k in (0, 1))
+    reach = np.array([math.hypot(*cuts[number].cover.shape) for number in compact.tolist()])
+    area = np.array([cuts[number].area for number in compact.tolist()])
+    straight = straight_centrelines(centre, direction, reach, area, compact, cover)
+    for number, line in zip(compact.tolist(), straight, strict=True):
+        lines[number].append(line)
+    return lines
+
+
+def _is_compact(branches: Sequence[Branch]) -> bool:
+    """Whether a crack is less than about twice as long as wide."""
     one = len(branches) == 1 and not branches[0].closed
-    if not branches or (one and branches[0].length <= 2 * branches[0].radius.max() + 1):
-        return [_compact(own, cover)]
-    return [trace_centreline(branch, cover) for branch in branches]
+    return not branches or (one and branches[0].length <= 2 * branches[0].radius.max() + 1)
 
 
 def _widths(
@@ -202,13 +303,12 @@ def _widths(
     return lines, (mean, max(mean, float(widths.max())), weighted_percentile(widths, weights, percentile))
 
 
-def _compact(crack: np.ndarray, cover: np.ndarray) -> Centreline:
-    """A crack less than about twice as long as wide: the line through its middle along its longer axis."""
+def _axis(crack: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A pixel in the middle of a compact crack (h, w) bool, x and y, and the direction of its longer axis."""
     moments = cv2.moments(crack.view(np.uint8), binaryImage=True)
     centre = np.array([moments["m10"], moments["m01"]]) / moments["m00"]
     if not crack[tuple(np.rint(centre[::-1]).astype(int))]:  # a bent crack may lie around its centre of mass
         places = np.argwhere(crack)[:, ::-1]
         centre = places[np.argmin(np.hypot(*(places - centre).T))].astype(np.float64)
     angle = 0.5 * math.atan2(2 * moments["mu11"], moments["mu20"] - moments["mu02"])
-    direction = np.array([math.cos(angle), math.sin(angle)])
-    return straight_centreline(centre, direction, math.hypot(*crack.shape), cover)
+    return centre, np.array([math.cos(angle), math.sin(angle)])

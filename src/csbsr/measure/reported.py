@@ -75,15 +75,17 @@ def reported_of_image(measurement: Measurement) -> WidthSet | None:
     if not found:
         return None
 
+    samples = {crack.number: width_samples(crack.centrelines) for crack in measurement.cracks}
+
     def mean(cracks: Sequence[tuple[Crack, Reported]], end: str) -> float:
         total = sum(crack.length for crack, _ in cracks)
         return sum(crack.length * float(getattr(one.widths.mean, end)) for crack, one in cracks) / total
 
     def percentile(cracks: Sequence[tuple[Crack, Reported]], end: str) -> float:
-        samples = [width_samples(crack.centrelines) for crack, _ in cracks]
         factors = [getattr(one.widths.mean, end) / max(crack.width_mean, 1e-9) for crack, one in cracks]
-        widths = np.concatenate([factor * widths for factor, (widths, _) in zip(factors, samples, strict=True)])
-        return weighted_percentile(widths, np.concatenate([lengths for _, lengths in samples]), measurement.percentile)
+        own = [samples[crack.number] for crack, _ in cracks]
+        widths = np.concatenate([factor * widths for factor, (widths, _) in zip(factors, own, strict=True)])
+        return weighted_percentile(widths, np.concatenate([lengths for _, lengths in own]), measurement.percentile)
 
     widest = max((one.widths.maximum for _, one in known), key=lambda width: width.value)
     maximum = Width(widest.value, widest.low, max(one.widths.maximum.high for _, one in found))

@@ -6,6 +6,8 @@ import cv2
 import numpy as np
 from scipy.ndimage import map_coordinates
 
+from csbsr.measure.patches import Patches
+
 BAND = 2  # pixels on either side of the mask's edge in which the probability speaks
 _RISE = 0.15  # of the coverage, beyond the lowest so far: the next strand
 _STEP = 0.5  # pixels between samples across the crack
@@ -59,37 +61,42 @@ def coverage_of_one(cover: np.ndarray, crack: np.ndarray, background: np.ndarray
     return np.where(near, cover, np.float32(0))
 
 
-def widths_across(cover: np.ndarray, points: np.ndarray, tangents: np.ndarray, radius: np.ndarray) -> np.ndarray:
-    """Width at points of a centreline: the coverage integrated along the normal.
+def widths_across(
+    cover: Patches, patch: np.ndarray, points: np.ndarray, tangents: np.ndarray, reach: np.ndarray
+) -> np.ndarray:
+    """Width at points of centrelines: the coverage integrated along the normal.
 
     From the point outwards a profile is followed to where it leaves the crack.  From there on it may only fall, and it
     ends where it would rise again by more than noise: a second strand of the same crack beside this one is not added.
 
     Args:
-        cover: (H, W) coverage of the crack, see `coverage`.
-        points: (n, 2), x and y in pixels.
+        cover: coverage of each crack, see `coverage`.
+        patch: (n,) number of the crack's patch.
+        points: (n, 2), x and y in its pixels.
         tangents: (n, 2), directions of the centreline, of length 1.
-        radius: (n,) rough half-width in pixels; the profile reaches one and a half times as far, and `BAND` more.
+        reach: (n,) pixels from the point that profiles reach, exclusive.
 
     Returns:
         (n,) float64, pixels.
     """
     normals = np.stack([-tangents[:, 1], tangents[:, 0]], axis=1)
     result = np.zeros(len(points))
-    widest_first = np.argsort(-radius)
+    farthest_first = np.argsort(-reach, kind="stable")
     first = 0
     while first < len(points):
-        distances = np.arange(_STEP / 2, 1.5 * radius[widest_first[first]] + BAND + 1, _STEP)
+        distances = np.arange(_STEP / 2, reach[farthest_first[first]], _STEP)
         count = max(1, _CHUNK // distances.size)
-        part = widest_first[first : first + count]
+        part = farthest_first[first : first + count]
+        part = part[2 * reach[part] >= reach[part[0]]]  # those of wide cracks reach for themselves
+        within = distances < reach[part, None]
         for side in (-1, 1):
             places = points[part, None] + side * normals[part, None] * distances[:, None]
-            profile = sample(cover, places)
+            profile = cover.sample(patch[part], places)
             left = np.maximum.accumulate((profile < 0.5) & (distances > 1), axis=1)
             falling = np.minimum.accumulate(np.where(left, profile, np.inf), axis=1)
-            ended = np.maximum.accumulate(left & (profile > falling + _RISE), axis=1)
+            ended = np.maximum.accumulate(left & (profile > falling + _RISE), axis=1) | ~within
             result[part] += np.where(ended, 0, np.where(left, falling, profile)).sum(axis=1) * _STEP
-        first += count
+        first += len(part)
     return result
 
 
