@@ -132,7 +132,7 @@ def test_large_images_are_degraded_alike(scale, size, shape):
 def test_large_images_are_degraded_in_blocks_where_that_is_possible(monkeypatch):
     """Reflection, antialiasing and a kernel for each image go the usual way."""
     hr, asked = torch.rand(2, 3, 32, 48), []
-    monkeypatch.setattr("csbsr.degradation.degrade.degrade", lambda *arguments: asked.append(arguments) or hr)
+    monkeypatch.setitem(degrade_large.__globals__, "degrade", lambda *arguments: asked.append(arguments) or hr)
     degrade_large(hr, uneven(1, 21))
     assert not asked
     for kernel, arguments in ((uneven(2, 21), ()), (uneven(1, 21), (4, "reflect")), (uneven(1), (4, "zeros", True))):
