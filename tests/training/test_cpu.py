@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from csbsr import hardware
-from csbsr.training.cpu import fused, wants_channels_last
+from csbsr.training.cpu import fused, keep_channels_last, wants_channels_last
 
 ADAM = partial(torch.optim.Adam, lr=0.1, fused=None)
 
@@ -36,6 +36,17 @@ def test_a_fused_update_is_the_same_to_rounding():
             optimizer.step()
         results.append(weight.detach())
     assert results[1].numpy() == pytest.approx(results[0].numpy(), rel=1e-5, abs=1e-6)
+
+
+def test_weights_of_convolutions_are_laid_out_and_others_left():
+    network = torch.nn.Sequential(torch.nn.Conv2d(8, 4, 3), torch.nn.Conv3d(4, 2, 1), torch.nn.Linear(2, 2))
+    image, before = torch.rand(1, 8, 9, 9), {name: value.clone() for name, value in network.state_dict().items()}
+    expected = network[0](image)
+    keep_channels_last(network)
+    assert network[0].weight.is_contiguous(memory_format=torch.channels_last)
+    assert network[1].weight.is_contiguous()
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+    assert torch.allclose(network[0](image), expected, atol=1e-6)
 
 
 def test_channels_last_by_the_device_unless_it_was_said():

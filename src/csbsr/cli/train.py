@@ -35,7 +35,7 @@ from csbsr.metrics.definitions import definitions
 from csbsr.metrics.representable import ENOUGH, beyond_reach
 from csbsr.report.page import number
 from csbsr.training import slurm
-from csbsr.training.cpu import fused, wants_channels_last
+from csbsr.training.cpu import fused, keep_channels_last, wants_channels_last
 from csbsr.training.loggers import ContinuedCSVLogger, log_final
 from csbsr.training.module import CrackModule
 from csbsr.training.restoring import Restoring
@@ -152,7 +152,7 @@ def fitted(config: DictConfig, folder: Path, stops: Stops) -> float | None:
     if (line := slow_in_half_precision(str(trainer.precision), device)) is not None:
         rank_zero_only(log.warning)("note     %s", line)
     if wants_channels_last(config.channels_last, device):
-        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        keep_channels_last(network)
     if config.compile:
         make.compile_parts(network)
     metrics: CrackMetrics = build(plain(config.metrics))

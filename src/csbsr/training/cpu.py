@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 import torch
+from torch import nn
 
 Factory = Callable[..., torch.optim.Optimizer]
 
@@ -23,6 +24,13 @@ def fused(optimizer: Factory, settings: Mapping[str, Any], device: str) -> Facto
     """
     is_open = "fused" in settings and settings["fused"] is None
     return partial(optimizer, fused=True) if is_open and device == "cpu" else optimizer
+
+
+def keep_channels_last(network: nn.Module) -> None:
+    """Lay out the weights of two-dimensional convolutions with the channels innermost; others stay as they are."""
+    for weight in network.parameters():
+        if weight.dim() == 4:
+            weight.data = weight.data.contiguous(memory_format=torch.channels_last)
 
 
 def wants_channels_last(asked: bool | None, device: str) -> bool:
