@@ -43,7 +43,7 @@ def test_files(evaluated):
 
 def test_cracks_are_measured_and_compared_with_those_of_the_masks(evaluated):
     values = json.loads((evaluated / "metrics.json").read_text())
-    assert {"width_bias", "width_mae", "width_error_90", "length_found", "length_false"} <= set(values)
+    assert {"width_bias", "width_ratio", "width_mae", "width_error_90", "length_found", "length_false"} <= set(values)
     with (evaluated / "per_image.csv").open() as file:
         shares = [float(row["length_found"]) for row in csv.DictReader(file) if row["length_found"]]
     assert shares  # some of the images have a crack

@@ -28,6 +28,7 @@ def test_the_same_image_has_no_error():
     # a map and a mask are measured to different fractions of a pixel
     assert [found[key] for key in ("width_bias", "width_mae", "width_error_90")] == pytest.approx([0, 0, 0], abs=0.02)
     assert (found["length_found"], found["length_false"]) == pytest.approx((1, 0))
+    assert found["width_ratio"] == pytest.approx(1, abs=0.01)
 
 
 def test_a_wider_and_a_narrower_crack_cancel_in_the_bias_alone():
@@ -35,6 +36,11 @@ def test_a_wider_and_a_narrower_crack_cancel_in_the_bias_alone():
     assert found["width_bias"] == pytest.approx((160 * 2 - 80 * 2) / 240, abs=0.1)
     assert found["width_mae"] == pytest.approx(2, abs=0.1)
     assert found["width_error_90"] == pytest.approx(2, abs=0.1)
+
+
+def test_the_ratio_is_the_median_by_length():
+    found = numbers(image((19, 6, 10, 160), (71, 6, 10, 80)))  # 4 drawn as 6 for 160 px, 8 as 6 for 80 px
+    assert found["width_ratio"] == pytest.approx(1.5, abs=0.05)
 
 
 def test_half_of_a_crack_is_half_of_its_length_and_its_width_is_compared_where_it_was_found():

@@ -19,7 +19,7 @@ from csbsr.metrics.summary import GROUPS
 CONF = Path(__file__).parents[2] / "conf" / "metrics"
 
 
-def case(index, size=(24, 28)):
+def case(index, size=(50, 56)):
     """Output and batch of one image; every seventh mask and every fifth prediction is empty."""
     draw = torch.Generator().manual_seed(index)
     hr = torch.rand(1, 3, *size, generator=draw)
@@ -137,7 +137,7 @@ def test_rows(standard):
     hausdorff, _ = F.surface_distance_by_threshold(output.segmentation, batch["mask"])
     assert (rows[8]["hd95"], rows[8]["hd95_min"]) == (hausdorff[0, 39].item(), hausdorff.min().item())
     assert (rows[8]["sigma_1"], rows[8]["sigma_2"], rows[8]["theta"]) == (9, 2, 30)
-    assert (rows[8]["height"], rows[8]["width"]) == (24, 28)
+    assert (rows[8]["height"], rows[8]["width"]) == (50, 56)
     assert rows[8]["mask_pixels"] == int(batch["mask"].sum())
     assert rows[8]["predicted_pixels"] == int((output.segmentation > 0.4).sum())
     assert rows[8]["cldice"] == F.cl_dice(output.segmentation, batch["mask"], [0.4]).item()
@@ -173,7 +173,7 @@ def test_what_is_missing_is_nan_and_never_left_out():
     values = metrics.compute()
     assert set(values) == set(DEFINITIONS)
     known = {key for key, value in values.items() if not np.isnan(value)}
-    assert known == {"images", "psnr", "ssim"}
+    assert known == {"images", "psnr", "ssim", "psnr_interior"}
     assert np.isnan(metrics.rows()[0]["iou_max_threshold"])
 
 
@@ -183,6 +183,27 @@ def test_each_group_alone(group):
     everything = evaluated([1, 2, 3], threshold=0.5).compute()
     assert len(values) > 1
     assert values == {key: everything[key] for key in values}
+
+
+def test_the_frame_counts_in_psnr_alone_and_an_image_that_is_all_frame_in_no_mean():
+    metrics = CrackMetrics(["image", "interior"])
+    (large, batch), (small, other) = case(1, (60, 70)), case(2, (48, 70))
+    metrics.update(large, batch)
+    inside = metrics.compute()["psnr_interior"]
+    assert inside == F.psnr(large.sr[..., 24:36, 24:46], batch["hr"][..., 24:36, 24:46]).item()
+    large.sr[..., :24, :] = 0
+    metrics.reset()
+    metrics.update(large, batch)
+    metrics.update(small, other)
+    assert metrics.compute()["psnr_interior"] == inside
+    assert np.isnan(metrics.rows()[1]["psnr_interior"])
+
+
+def test_what_the_recommended_threshold_loses():
+    given, chosen_here = evaluated(range(5), threshold=0.2), evaluated(range(5))
+    curve = given.curves()["iou"]
+    assert given.compute()["iou_lost"] == max(curve) - curve[19] > 0
+    assert chosen_here.compute()["iou_lost"] == 0
 
 
 def test_percentiles_are_in_the_names():

@@ -43,6 +43,19 @@ def test_ssim_agrees_with_torchmetrics():
     np.testing.assert_allclose(F.ssim(sr, hr), values[..., 5:-5, 5:-5].mean((1, 2, 3)), rtol=0, atol=1e-9)
 
 
+def test_interior_leaves_out_the_frame():
+    sr, hr = images(4, 2, 3, 60, 53)
+    assert F.interior_psnr(sr, hr).tolist() == F.psnr(sr[..., 24:36, 24:29], hr[..., 24:36, 24:29]).tolist()
+    assert F.interior_psnr(sr, hr, frame=0).tolist() == F.psnr(sr, hr).tolist()
+    valid = torch.ones(2, 1, 60, 53)
+    valid[..., 30:, :] = 0
+    upper = F.psnr(sr[..., 24:30, 24:29], hr[..., 24:30, 24:29])
+    np.testing.assert_allclose(F.interior_psnr(sr, hr, valid), upper, rtol=1e-12)
+    assert F.interior_psnr(sr, hr, frame=27).isnan().all()
+    with pytest.raises(ValueError, match="frame: expected a number of pixels >= 0, got -1"):
+        F.interior_psnr(sr, hr, frame=-1)
+
+
 def test_by_hand():
     hr = torch.zeros(2, 3, 5, 4)
     sr = torch.stack([hr[0] + 0.1, hr[1]])

@@ -21,6 +21,8 @@ DEFINITIONS = {
     "width_bias": f"{_WIDTH}: mean over the true cracks, weighted by the length found",
     "width_mae": f"{_WIDTH}: mean absolute error over the true cracks, weighted by the length found",
     "width_error_90": f"{_WIDTH}: the absolute error that nine tenths of the found length do not exceed",
+    "width_ratio": "width of the cracks that were found, measured on the prediction over that on the mask: "
+    "median over the true cracks, weighted by the length found",
     "length_found": "share of the true cracks' length with the centreline of a predicted crack beside it "
     f"(within half of the width and {NEAR:g} px)",
     "length_false": "share of the predicted cracks' length without the centreline of a true crack beside it",
@@ -32,6 +34,7 @@ class Comparison(NamedTuple):
 
     Attributes:
         errors: (n,) of the true cracks that were found at all, predicted less true mean width where both are.
+        ratios: (n,) of the same cracks, predicted over true mean width.
         found: (n,) length of theirs that was found.
         true_length: of all true cracks.
         predicted_length: of all predicted ones.
@@ -39,6 +42,7 @@ class Comparison(NamedTuple):
     """
 
     errors: np.ndarray
+    ratios: np.ndarray
     found: np.ndarray
     true_length: float
     predicted_length: float
@@ -59,17 +63,20 @@ def compare_cracks(predicted: Measurement, true: Measurement) -> Comparison:
     lines, owner = _lines(true)
     others, _ = _lines(predicted)
     near, nearest = _beside(lines, others)
-    errors, found = [], []
+    errors, ratios, found = [], [], []
     for number in range(len(true.cracks)):
         part = near & (owner == number)
         length = float(lines.lengths[part].sum())
         if length > 0:
             shares = lines.lengths[part] / length
-            errors.append(float(shares @ (others.widths[nearest[part]] - lines.widths[part])))
+            drawn, wide = float(shares @ others.widths[nearest[part]]), float(shares @ lines.widths[part])
+            errors.append(drawn - wide)
+            ratios.append(drawn / wide)
             found.append(length)
     false = ~_beside(others, lines)[0]
     return Comparison(
         np.array(errors),
+        np.array(ratios),
         np.array(found),
         float(lines.lengths.sum()),
         float(others.lengths.sum()),
@@ -89,8 +96,10 @@ def compare_masks(segmentation: np.ndarray, mask: np.ndarray, threshold: float) 
 def summary(comparisons: Iterable[Comparison]) -> dict[str, float]:
     """The numbers of `DEFINITIONS` over all images; NaN where there is nothing to compare."""
     parts = list(comparisons)
-    errors = np.concatenate([part.errors for part in parts]) if parts else np.empty(0)
-    found = np.concatenate([part.found for part in parts]) if parts else np.empty(0)
+    errors, ratios, found = (
+        np.concatenate([np.empty(0), *(getattr(part, name) for part in parts)])
+        for name in ("errors", "ratios", "found")
+    )
     true, predicted = (sum(getattr(part, name) for part in parts) for name in ("true_length", "predicted_length"))
     nothing = float("nan")
     some = len(errors) > 0
@@ -98,6 +107,7 @@ def summary(comparisons: Iterable[Comparison]) -> dict[str, float]:
         "width_bias": float(np.average(errors, weights=found)) if some else nothing,
         "width_mae": float(np.average(np.abs(errors), weights=found)) if some else nothing,
         "width_error_90": weighted_percentile(np.abs(errors), found, _PERCENTILE) if some else nothing,
+        "width_ratio": weighted_percentile(ratios, found, 50) if some else nothing,
         "length_found": float(found.sum()) / true if true > 0 else nothing,
         "length_false": sum(part.false_length for part in parts) / predicted if predicted > 0 else nothing,
     }

@@ -28,7 +28,7 @@ class CrackMetrics(Metric):
     Args:
         groups: what to compute, some of ``iou``, ``surface`` (Hausdorff and mean surface distance), ``overlap`` (at the
             recommended threshold, ODS, OIS, AP, empty images), ``tolerance`` (the same within 2 px), ``centerline``
-            (clDice), ``image`` (PSNR, SSIM), ``kernel`` (kernel PSNR).
+            (clDice), ``image`` (PSNR, SSIM), ``interior`` (PSNR without a frame), ``kernel`` (kernel PSNR).
         percentiles: of the Hausdorff distance; each is part of its metric's name.
         threshold: the recommended threshold, chosen on the validation images (one of 0.01 … 0.99); None takes the best
             of the images evaluated, which `definitions` then says.
@@ -72,7 +72,11 @@ class CrackMetrics(Metric):
         Raises:
             ValueError: something the groups need is missing, or see the functions of `csbsr.metrics.functional`.
         """
-        for key, needed in (("name", True), ("mask", "positive" in self._fields), ("hr", "image" in self.groups)):
+        for key, needed in (
+            ("name", True),
+            ("mask", "positive" in self._fields),
+            ("hr", bool(self.groups & {"image", "interior"})),
+        ):
             if needed and key not in batch:
                 raise ValueError(
                     f"batch: expected {key!r}, got only {sorted(batch)}; choose metrics that need no {key}"
@@ -89,6 +93,8 @@ class CrackMetrics(Metric):
         if "image" in self.groups:
             columns["psnr"] = functional.psnr(output.sr, batch["hr"], batch.get("valid"))
             columns["ssim"] = functional.ssim(output.sr, batch["hr"], batch.get("valid"))
+        if "interior" in self.groups:
+            columns["psnr_interior"] = functional.interior_psnr(output.sr, batch["hr"], batch.get("valid"))
         estimate, kernel = output.kernel, batch.get("kernel")
         if "kernel" in self.groups and estimate is not None and kernel is not None and estimate.shape == kernel.shape:
             columns["kernel_psnr"] = functional.kernel_psnr(estimate, kernel)
@@ -123,8 +129,8 @@ class CrackMetrics(Metric):
         Keys, as far as the groups give them: ``name``, ``height``, ``width``, ``mask_pixels``, ``predicted_pixels``;
         at the recommended threshold ``iou``, ``precision``, ``recall``, ``f1`` (and within 2 px: ``…_2px``), ``hd95``,
         ``hd50``, ``msd``, ``cldice``; over the thresholds ``iou_max``, ``iou_max_threshold``, ``aiu``, ``hd95_min``,
-        ``hd50_min``, ``msd_min``; ``psnr``, ``ssim``, ``kernel_psnr``; the blur's ``sigma_1``, ``sigma_2``, ``theta``
-        (NaN if unknown).
+        ``hd50_min``, ``msd_min``; ``psnr``, ``ssim``, ``psnr_interior``, ``kernel_psnr``; the blur's ``sigma_1``,
+        ``sigma_2``, ``theta`` (NaN if unknown).
         """
         return self._computed_table().rows()
 

@@ -37,10 +37,12 @@ def definitions(percentiles: Sequence[float] = (95, 50)) -> dict[str, str]:
         "amsd": f"{what}, mean over {_THRESHOLDS} and the images",
         "psnr": "10·log10(1/MSE) in dB of the super-resolved image, per image, then the mean",
         "ssim": "structural similarity (11×11 Gaussian, σ 1.5, zero padding) per image, then the mean",
+        "psnr_interior": "psnr without a frame of 24 px, which zero padding darkens; mean over the larger images",
         "kernel_psnr": "10·log10(1/MSE) in dB over the entries of the estimated kernel, per image, then the mean; "
         "NaN if none is estimated, or of another size",
         "recommended_threshold": f"{RECOMMENDED_GIVEN}; without one, that of the best mean IoU on these images",
         "iou": f"per-image IoU {_AT}, mean over the images",
+        "iou_lost": "iou_max less iou: what the recommended threshold loses against the best one of these images",
         "iou_pooled": f"IoU {_AT}, {_POOLED}",
         "precision": f"part of the predicted pixels that are crack, {_AT}, {_POOLED}",
         "recall": f"part of the crack pixels that are predicted, {_AT}, {_POOLED}",

@@ -1,7 +1,7 @@
 """All metrics as pure functions: probabilities, masks, images and kernels in, one value per image out."""
 
 from csbsr.metrics.centerline import cl_dice, threshold_index
-from csbsr.metrics.image import kernel_psnr, psnr, ssim
+from csbsr.metrics.image import interior_psnr, kernel_psnr, psnr, ssim
 from csbsr.metrics.overlap import (
     Counts,
     average_precision,
@@ -23,6 +23,7 @@ __all__ = [
     "cl_dice",
     "counts_by_threshold",
     "f1",
+    "interior_psnr",
     "iou",
     "iou_by_threshold",
     "kernel_psnr",

@@ -13,7 +13,7 @@ from csbsr.metrics.overlap import Counts
 from csbsr.metrics.thresholds import THRESHOLDS
 
 #: What can be asked for; the first five need a segmentation.
-GROUPS = ("iou", "surface", "overlap", "tolerance", "centerline", "image", "kernel")
+GROUPS = ("iou", "surface", "overlap", "tolerance", "centerline", "image", "interior", "kernel")
 SEGMENTATION_GROUPS = GROUPS[:5]
 
 
@@ -35,6 +35,8 @@ def fields(groups: Collection[str], percentiles: Sequence[float], one_threshold:
         row["cldice"] = 1 if one_threshold else every
     if "image" in groups:
         row |= {"psnr": 1, "ssim": 1}
+    if "interior" in groups:
+        row["psnr_interior"] = 1
     if "kernel" in groups:
         row["kernel_psnr"] = 1
     return row
@@ -88,9 +90,9 @@ class Table:
         for key in self._distances():
             curve = self.columns[key].mean(0)
             values[f"{key}_min"], values[f"a{key}"] = float(curve.min()), float(curve.mean())
-        for key in ("psnr", "ssim", "kernel_psnr"):
+        for key in ("psnr", "ssim", "psnr_interior", "kernel_psnr"):
             if key in self.columns:
-                values[key] = float(self.columns[key].mean())
+                values[key] = _mean(self.columns[key], some=key == "psnr_interior")
         if "overlap" in self.groups:
             values |= self._overlap()
         if "tolerance" in self.groups:
@@ -104,7 +106,7 @@ class Table:
         plain = {"height": self.columns["height"], "width": self.columns["width"]}
         if self.segments():
             plain |= self._segmentation_rows()
-        for key in ("psnr", "ssim", "kernel_psnr", "sigma_1", "sigma_2", "theta"):
+        for key in ("psnr", "ssim", "psnr_interior", "kernel_psnr", "sigma_1", "sigma_2", "theta"):
             if key in self.columns:
                 plain[key] = self.columns[key]
         whole = {"height", "width", "mask_pixels", "predicted_pixels"}
@@ -136,6 +138,7 @@ class Table:
         values = {
             "recommended_threshold": _threshold(index, curve),
             "iou": float(curve[index]),
+            "iou_lost": float(curve.max() - curve[index]),
             "iou_pooled": float(overlap.iou(pool)[index]),
         }
         values |= self._pooled("")
@@ -182,6 +185,12 @@ class Table:
     def _cl_dice(self) -> np.ndarray:
         values = self.columns["cldice"]
         return values[:, self.recommended() if values.shape[1] > 1 else 0]
+
+
+def _mean(column: np.ndarray, some: bool) -> float:
+    """Mean over the images; with ``some`` over those that have a number."""
+    chosen = column[~np.isnan(column)] if some else column
+    return float(chosen.mean()) if chosen.size else float("nan")
 
 
 def _threshold(index: int, curve: np.ndarray) -> float:

@@ -25,11 +25,12 @@ from csbsr.report.tables import PUBLISHED_MARK, same_data, shown_columns, table_
 PICTURES = "pictures"  #: folder of pictures inside an evaluation folder
 _TILES = {
     "iou_max": "IoU max", "aiu": "AIU", "hd95_min": "HD95 min", "hd50_min": "HD50 min", "f1": "F1", "psnr": "PSNR",
-    "ssim": "SSIM", "width_mae": "width error", "length_found": "crack length found",
+    "psnr_interior": "PSNR without frame", "ssim": "SSIM", "iou_lost": "IoU lost by the threshold",
+    "width_mae": "width error", "length_found": "crack length found",
 }  # fmt: skip
 _UNITS = {
-    "psnr": "dB", "kernel_psnr": "dB", "hd95_min": "px", "hd50_min": "px", "hd95": "px", "blur_width": "px",
-    "width_mae": "px", "width_bias": "px",
+    "psnr": "dB", "psnr_interior": "dB", "kernel_psnr": "dB", "hd95_min": "px", "hd50_min": "px",
+    "hd95": "px", "blur_width": "px", "width_mae": "px", "width_bias": "px",
 }  # fmt: skip
 _OF_IMAGE = {
     "iou": "IoU", "f1": "F1", "hd95": "HD95", "psnr": "PSNR", "ssim": "SSIM", "kernel_psnr": "kernel PSNR",
