@@ -24,8 +24,8 @@ _FEWEST = 1  # independent stretches that tell their own scatter
 _CONTAINED = 0.7  # square pixels: the model's own blur holds the pixel and what resampling adds to a kernel
 _ASKED = 8  # of so many profiles one is fitted with other blurs too
 _STEP = 1.15  # ratio of neighbouring blurs that are told apart
-# Of the interval of one profile is common to a whole crack: black level and blur, where its inside does not show; else
-# little, because the black level is seen.
+# Of the interval of one profile is common to a whole crack: black level and blur; where the blur is known and the inside
+# shows, little, because the black level is seen.
 _SHARED, _SHARED_SEEN = 0.7, 0.2
 # Beside cracks in any photograph lie stains and chipped edges: a background that wanders more is tried too.
 _PRIORS = replace(PRIORS, wander=(*PRIORS.wander, 0.6))
@@ -91,7 +91,8 @@ def light_widths(
     numbers, starts = np.unique(fits.crack, return_index=True)
     for number, start, stop in zip(numbers, starts, [*starts[1:], len(order)], strict=True):
         part = slice(start, stop)
-        found[number] = _light(_Fits(*(field[part] for field in fits)), scale, measurement.percentile)
+        own = _Fits(*(field[part] for field in fits))
+        found[number] = _light(own, scale, measurement.percentile, blur is not None)
     return tuple(found)
 
 
@@ -149,7 +150,7 @@ def _with_black(inside: np.ndarray) -> Priors:
     return replace(_PRIORS, black=float(round(mean * scale)), black_spread=float(round(deviation * scale)))
 
 
-def _light(fits: _Fits, scale: float, percentile: float) -> Light:
+def _light(fits: _Fits, scale: float, percentile: float, knows_blur: bool) -> Light:
     low, value, high = fits.widths.T * scale
     first, third = np.quantile(value, (0.25, 0.75))
     reach = 2 * (third - first)
@@ -163,7 +164,7 @@ def _light(fits: _Fits, scale: float, percentile: float) -> Light:
     blur = float(np.mean(asked)) if len(asked) else 0.0
     seen = fits.inside[np.isfinite(fits.inside)]
     shows = 2 * len(seen) >= len(value)
-    common = _SHARED_SEEN if shows else _SHARED
+    common = _SHARED_SEEN if shows and knows_blur else _SHARED
     shared = [float(np.hypot(common * np.mean(side), blur)) for side in (value - low, high - value)]
     weights = np.ones(len(smooth))
 
