@@ -70,7 +70,13 @@ class Measuring:
         self.measure("", np.zeros((1, 1), bool), 0.5, 1)  # raises for what is out of its range
 
     def measure(
-        self, name: str, segmentation: np.ndarray, threshold: float, scale: float, valid: np.ndarray | None = None
+        self,
+        name: str,
+        segmentation: np.ndarray,
+        threshold: float,
+        scale: float,
+        valid: np.ndarray | None = None,
+        spread: np.ndarray | None = None,
     ) -> Measurement:
         """Measure one photograph.
 
@@ -80,6 +86,7 @@ class Measuring:
             threshold: at and above which a probability is crack.
             scale: pixels of ``segmentation`` to one of the photograph, along a side.
             valid: (H, W) bool, what of it counts; None for all.
+            spread: (H, W) standard deviation of the probability over flips; None without.
 
         Raises:
             csbsr.measure.TooNoisyError: it has more than `max_branches`.
@@ -94,6 +101,7 @@ class Measuring:
             spur=self.spur,
             hole=self.hole,
             valid=valid,
+            spread=spread,
             max_branches=self.max_branches,
         )
 

@@ -169,7 +169,7 @@ class PredictingAndMeasuring(Predicting):
             record.handled = replace(record.handled or Handled(), excluded_share=float(f"{excluded.mean():.4g}"))
         numbers: Measured | None = None
         try:
-            measurement = measuring.measure(item.name, kept.probability(), threshold, scale, counts)
+            measurement = measuring.measure(item.name, kept.probability(), threshold, scale, counts, kept.spread())
             kept.forget_probability()
             measurement = measuring.with_light(measurement, image, blur_of(outcome, self.predictor.scale, image))
             numbers = measuring.numbers(measurement)
