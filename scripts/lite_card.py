@@ -4,8 +4,9 @@
     python -m scripts.lite_card numbers.json
 
 writes the numbers and the weights' SHA-256 into docs/results/lite.json, and the tables that hold them into
-docs/lite.md.  tests/packaging/test_results.py compares page, file and weights.  The table of robustness in docs/researchers.md names
-its weights and stays theirs until it is run again; docs/blur.svg comes from scripts/blur_picture.py.
+docs/lite.md.  tests/packaging/test_results.py compares page, file and weights.  The table of robustness in
+docs/researchers.md names its weights and stays theirs until it is run again; docs/blur.svg comes from
+scripts/blur_picture.py.
 """
 
 from __future__ import annotations
