@@ -55,6 +55,19 @@ def test_every_option_of_every_group_composes(group, option):
         compose(command, overrides=[f"{group}={option}"])
 
 
+@pytest.mark.parametrize(
+    ("words", "images"),
+    [
+        ([], None),
+        (["experiment=csbsr_pspnet"], None),
+        *(([f"recipe={name}"], 64) for name in ("quick", "lite", "finetune")),
+    ],
+)
+def test_recipes_for_a_cpu_validate_on_few_images_and_published_ones_on_all(words, images):
+    with initialize_config_dir(str(config_folder()), version_base="1.3"):
+        assert compose("train", overrides=words).data.validation_images == images
+
+
 def test_a_sweep_separates_paths_by_commas():
     words = ["-m", "segmentor=pspnet,unet", "data.root=/a b,/c=d", "output=/e, [f]", "ckpt='/g,h'"]
     assert literal_paths(words) == [

@@ -53,6 +53,7 @@ def run(task: Callable, config_name: str, arguments: Sequence[str], stopped: str
 
     With ``stopped``, Ctrl-C prints that and exits with `STOPPED`.
     """
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # torch's tensors in huge pages: a quarter less time on a CPU
     if config_name in _IN_OWN_FOLDER:
         check_writable(value_of(arguments, "output"))
     sys.argv = [sys.argv[0], *said_now(arguments)]

@@ -64,7 +64,8 @@ def measure(config: DictConfig) -> None:
     }  # fmt: skip
     store = Store(output, MEASURE, about, goes_on=False)
     rule = MaskRule(label_of(config.crack_label), label_of(config.ignore_label))
-    work = MeasuringMasks(measuring, config.kind, config.threshold, config.scale, config.max_megapixels, rule)
+    work = MeasuringMasks(measuring, config.kind, config.threshold, config.scale, config.max_megapixels, rule,
+                          plain(config.bands), config.bits)  # fmt: skip
     job = Job(work, masks, store, about={"input": config.input, "date": now()})
     log.info("input    %d files", len(masks))
     for line in notes_on_distances(masks, measuring):

@@ -137,6 +137,7 @@ def make_work(
 
 def introduce(config: DictConfig, predictor: Predictor) -> None:
     """The first lines: which system runs where, and what its mask is."""
+    from csbsr.hardware import slow_in_half_precision
     from csbsr.joint import describe
 
     network = predictor.system.network
@@ -145,6 +146,8 @@ def introduce(config: DictConfig, predictor: Predictor) -> None:
     log.info("system   %s, on %s", describe(network), predictor.system.device)
     log.info("weights  %s", config.ckpt)
     log.info("mask     probability > %g (%s)", predictor.threshold, origin)
+    if (line := slow_in_half_precision(predictor.options.precision, predictor.system.device.type)) is not None:
+        log.warning("note     %s", line)
 
 
 def progress_line(record: Record) -> str:

@@ -81,6 +81,7 @@ class Measuring:
         threshold: float,
         scale: float,
         valid: np.ndarray | None = None,
+        spread: np.ndarray | None = None,
         ground: Scale | None = None,
     ) -> Measurement:
         """Measure one photograph.
@@ -91,6 +92,7 @@ class Measuring:
             threshold: at and above which a probability is crack.
             scale: pixels of ``segmentation`` to one of the photograph, along a side.
             valid: (H, W) bool, what of it counts; None for all.
+            spread: (H, W) standard deviation of the probability over flips; None without.
             ground: the photograph's scale; None for what is listed.
 
         Raises:
@@ -107,6 +109,7 @@ class Measuring:
             spur=self.spur,
             hole=self.hole,
             valid=valid,
+            spread=spread,
             max_branches=self.max_branches,
         )
         return replace(measurement, mm_source=ground.source)

@@ -207,7 +207,9 @@ class PredictingAndMeasuring(Predicting):
             record.handled = replace(record.handled or Handled(), excluded_share=float(f"{excluded.mean():.4g}"))
         numbers: Measured | None = None
         try:
-            measurement = measuring.measure(item.name, kept.probability(), threshold, scale, counts, ground)
+            measurement = measuring.measure(
+                item.name, kept.probability(), threshold, scale, counts, kept.spread(), ground
+            )
             kept.forget_probability()
             measurement = measuring.with_light(measurement, image, blur_of(outcome, self.predictor.scale, image))
             numbers = measuring.numbers(measurement)
@@ -224,7 +226,7 @@ class PredictingAndMeasuring(Predicting):
             kernel = None if outcome.kernels is None else outcome.kernels.mean((0, 1))
             compared.run(image, enlarged, files.partial, lambda done: tick((1 - share) * done), kernel, found.valid)
             with contextlib.suppress(TooNoisyError):
-                other = measuring.measure(item.name, enlarged.probability(), threshold, scale, counts, ground)
+                other = measuring.measure(item.name, enlarged.probability(), threshold, scale, counts, ground=ground)
                 bicubic = measuring.numbers(other)
         record.stem, record.reduced, record.measured, record.bicubic = item.stem, kept.factor, numbers, bicubic
         return outcome

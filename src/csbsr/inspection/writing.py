@@ -17,7 +17,7 @@ from csbsr.inspection.pictures import consistency_picture, kernel_sheet, overlay
 from csbsr.inspection.png import PngWriter
 from csbsr.inspection.store import GrowingFiles
 from csbsr.inspection.views import LARGEST
-from csbsr.measure import reduced, reduction
+from csbsr.measure import read_segmentation, reduced, reduction
 from csbsr.predict.passes import LEVELS, Outcome, Sink
 from csbsr.predict.rows import Shrinker
 
@@ -105,6 +105,46 @@ class ResultFiles:
         self._writers, self._overlay = {}, None
 
 
+def spread_in(path: Path, most_pixels: float) -> np.ndarray:
+    """Standard deviation (H, W) float16 of a probability over flips, from the file of its variance.
+
+    Args:
+        path: of kind ``uncertainty``.
+        most_pixels: as for `csbsr.measure.read_segmentation`.
+    """
+    share, _ = read_segmentation(path, "probability", most_pixels, faint=True)
+    return np.sqrt(share * np.float16(_VARIANCE_WHITE))
+
+
+class _Shrunken:
+    """A map that arrives by rows, kept as float16 means over squares."""
+
+    def __init__(self, height: int, width: int, factor: int) -> None:
+        self._factor = factor
+        self.values = np.empty((-(-height // factor), -(-width // factor)), np.float16)
+        self._rest = np.empty((0, width), np.float32)
+        self._row = 0
+
+    def add(self, rows: np.ndarray) -> None:
+        """Take rows (n, W)."""
+        waiting = np.concatenate([self._rest, rows])
+        whole = len(waiting) // self._factor * self._factor
+        self._keep(waiting[:whole])
+        self._rest = waiting[whole:].copy()
+
+    def result(self) -> np.ndarray:
+        """(⌈H/factor⌉, ⌈W/factor⌉), after the last row."""
+        self._keep(self._rest)
+        self._rest = self._rest[:0]
+        return self.values
+
+    def _keep(self, rows: np.ndarray) -> None:
+        if len(rows):
+            means = reduced(rows, self._factor)
+            self.values[self._row : self._row + len(means)] = means
+            self._row += len(means)
+
+
 class KeptRows:
     """A sink that passes rows on and keeps the probability and a view, both shrunken where they are large.
 
@@ -117,13 +157,13 @@ class KeptRows:
     def __init__(self, sink: Sink | None, megapixels: float, factor: int | None = None) -> None:
         self._sink, self._megapixels, self._given = sink, megapixels, factor
         self.factor = 1
+        self._variance: _Shrunken | None = None
 
     def begin(self, height: int, width: int) -> None:
         """Make room, anew if memory ran out."""
         self.factor = self._given or reduction((height, width), self._megapixels * 1e6)
-        self._kept = np.empty((-(-height // self.factor), -(-width // self.factor)), np.float16)
-        self._rest = np.empty((0, width), np.uint16)
-        self._row = 0
+        self._probability, self._variance = _Shrunken(height, width, self.factor), None
+        self._shape = (height, width)
         if self._sink is not None:
             self._view = Shrinker(height, width, -(-max(height, width) // LARGEST))
             self._sink.begin(height, width)
@@ -138,27 +178,23 @@ class KeptRows:
         """Keep segmented rows."""
         if self._sink is not None:
             self._sink.segmentation(levels, mask, variance)
-        waiting = np.concatenate([self._rest, levels])
-        whole = len(waiting) // self.factor * self.factor
-        self._keep(waiting[:whole])
-        self._rest = waiting[whole:].copy()
+        self._probability.add(levels * np.float32(1 / LEVELS))
+        if variance is not None:
+            self._variance = self._variance or _Shrunken(*self._shape, self.factor)
+            self._variance.add(variance)
 
     def probability(self) -> np.ndarray:
         """(H, W) float16, after the last row."""
-        self._keep(self._rest)
-        self._rest = self._rest[:0]
-        return self._kept
+        return self._probability.result()
+
+    def spread(self) -> np.ndarray | None:
+        """(H, W) float16, its standard deviation over flips; None with one flip."""
+        return None if self._variance is None else np.sqrt(self._variance.result())
 
     def forget_probability(self) -> None:
-        """Give its memory back."""
-        self._kept = self._kept[:0].copy()
+        """Give its memory back, and that of its spread."""
+        self._probability, self._variance = _Shrunken(0, 0, 1), None
 
     def view(self) -> np.ndarray:
         """The super-resolved image, (H, W, 3) uint8, its sides at most `LARGEST`."""
         return np.rint(self._view.result()).astype(np.uint8)
-
-    def _keep(self, levels: np.ndarray) -> None:
-        if len(levels):
-            rows = reduced(levels * np.float32(1 / LEVELS), self.factor)
-            self._kept[self._row : self._row + len(rows)] = rows
-            self._row += len(rows)
