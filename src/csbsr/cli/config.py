@@ -25,8 +25,8 @@ _SAMPLING = re.compile(r"[0-9][0-9.,e\- ]*(?:mm)? ?(?:(?:\+-|\+/-|±) ?[0-9][0-9
 
 #: Values that are paths: taken literally, whatever characters they hold, and made absolute.
 PATH_KEYS = (
-    "ckpt", "init", "data.root", "data.surfaces", "data.surfaces_list", "input", "output", "out", "photos", "gsd_mm",
-    "cameras", "hydra.run.dir", "hydra.sweep.dir",
+    "ckpt", "init", "data.root", "data.surfaces", "data.surfaces_list", "input", "output", "out", "photos", "cameras",
+    "gsd_mm", "hydra.run.dir", "hydra.sweep.dir",
 )  # fmt: skip
 #: Values that are words with spaces and commas: taken literally.
 TEXT_KEYS = (
