@@ -22,9 +22,9 @@ from csbsr.inspection.measuring import Measuring
 from csbsr.inspection.metadata import read_metadata
 from csbsr.inspection.record import Handled, Record, Source
 from csbsr.inspection.sources import Mask
+from csbsr.inspection.spread import spread_in
 from csbsr.inspection.store import GrowingFiles
 from csbsr.inspection.views import LARGEST
-from csbsr.inspection.writing import spread_in
 from csbsr.measure import BlurMap, TooNoisyError, read_segmentation, reduced, reduction
 from csbsr.measure.checks import check_number
 from csbsr.measure.ground import Scale

@@ -16,13 +16,13 @@ from csbsr.files import write_text
 from csbsr.inspection.corrections import MaskDigest
 from csbsr.inspection.pictures import consistency_picture, kernel_sheet, overlay
 from csbsr.inspection.png import PngWriter
+from csbsr.inspection.spread import VARIANCE_WHITE
 from csbsr.inspection.store import GrowingFiles
 from csbsr.inspection.views import LARGEST
-from csbsr.measure import read_segmentation, reduced, reduction
+from csbsr.measure import reduced, reduction
 from csbsr.predict.passes import LEVELS, Outcome, Sink
 from csbsr.predict.rows import Shrinker
 
-_VARIANCE_WHITE = 0.25  # the largest variance of a probability
 _WHOLE_IMAGES = (("sr", 3, 8), ("probability", 1, 16), ("mask", 1, 8), ("uncertainty", 1, 16))  # kind, channels, bits
 _POLYGONS = {"labelme": labelme, "coco": coco}
 
@@ -74,7 +74,7 @@ class ResultFiles:
         if "mask" in self._writers:
             self._writers["mask"].write(mask.astype(np.uint8) * np.uint8(255))
         if "uncertainty" in self._writers and variance is not None:
-            share = (variance / np.float32(_VARIANCE_WHITE)).clip(0, 1)
+            share = (variance / np.float32(VARIANCE_WHITE)).clip(0, 1)
             self._writers["uncertainty"].write(np.rint(share * np.float32(LEVELS)).astype(np.uint16))
         if self._overlay is not None:
             self._overlay[1].add(mask)
@@ -108,17 +108,6 @@ class ResultFiles:
         for writer in self._writers.values():
             writer.abandon()
         self._writers, self._overlay = {}, None
-
-
-def spread_in(path: Path, most_pixels: float) -> np.ndarray:
-    """Standard deviation (H, W) float16 of a probability over flips, from the file of its variance.
-
-    Args:
-        path: of kind ``uncertainty``.
-        most_pixels: as for `csbsr.measure.read_segmentation`.
-    """
-    share, _ = read_segmentation(path, "probability", most_pixels, faint=True)
-    return np.sqrt(share * np.float16(_VARIANCE_WHITE))
 
 
 class _Shrunken:
