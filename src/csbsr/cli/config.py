@@ -25,8 +25,8 @@ _SAMPLING = re.compile(r"[0-9][0-9.,e\- ]*(?:mm)? ?(?:(?:\+-|\+/-|±) ?[0-9][0-9
 
 #: Values that are paths: taken literally, whatever characters they hold, and made absolute.
 PATH_KEYS = (
-    "ckpt", "init", "data.root", "data.surfaces", "data.surfaces_list", "input", "output", "out", "photos", "gsd_mm",
-    "hydra.run.dir", "hydra.sweep.dir",
+    "ckpt", "init", "data.root", "data.surfaces", "data.surfaces_list", "input", "output", "out", "photos", "cameras",
+    "gsd_mm", "hydra.run.dir", "hydra.sweep.dir",
 )  # fmt: skip
 #: Values that are words with spaces and commas: taken literally.
 TEXT_KEYS = (
@@ -129,7 +129,7 @@ def _literal(argument: str, sweep: bool) -> str:
         return argument
     if name in TEXT_KEYS:
         return f"{key}={quoted(value)}"
-    if name not in PATH_KEYS or (name == "gsd_mm" and _is_number(value)):
+    if name not in PATH_KEYS or (name == "gsd_mm" and (value == "auto" or _is_number(value))):
         return argument
     if name == "gsd_mm" and _SAMPLING.fullmatch(value) and not Path(value).exists():
         return f"{key}={quoted(value)}"

@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 import csbsr
 from csbsr.cli.command import now, plain, reports_errors, require
 from csbsr.cli.config import SOME_FAILED, literal_paths, run, show_version, unquoted
-from csbsr.cli.measuring import measuring_from
+from csbsr.cli.measuring import check_classes, measuring_from, scale_lines
 from csbsr.data.mask_values import MaskRule, label_of
 from csbsr.inspection.job import Job
 from csbsr.inspection.masks import MeasuringMasks
@@ -57,6 +57,7 @@ def measure(config: DictConfig) -> None:
     if config.min_pixels is None:
         config.min_pixels = max(mask.min_pixels for mask in masks)
     measuring = measuring_from(config)
+    check_classes(measuring, ((mask.name, mask.original) for mask in masks))
     about = {
         "command": MEASURE, "version": csbsr.__version__,
         "overrides": unquoted(HydraConfig.get().overrides.task), "settings": plain(config),
@@ -72,6 +73,8 @@ def measure(config: DictConfig) -> None:
     counts = with_progress(job, "measuring", failed, least=2)
     for line in notes_on_all(store.sorted_records):
         log.warning("note     %s", line)
+    for line in scale_lines(store.sorted_records, measuring):
+        log.info("scale    %s", line)
     log.info("done     %d, failed %d", counts.done, counts.failed)
     log.info("report   %s", output / REPORT)
     if counts.failed:

@@ -59,7 +59,7 @@ def lists_in_brackets(arguments: Sequence[str]) -> list[str]:
 def predict(config: DictConfig) -> None:
     """Predict what is not done yet; exits with 2 if a photograph failed."""
     require(config, _REQUIRED, _USAGE)
-    from csbsr.cli.measuring import measuring_from
+    from csbsr.cli.measuring import check_classes, measuring_from, scale_lines
     from csbsr.inspection.job import Job
     from csbsr.inspection.photographs import find
     from csbsr.inspection.progress import with_progress
@@ -71,6 +71,8 @@ def predict(config: DictConfig) -> None:
     card = describe_run(config, predictor)
     work = make_work(config, predictor, measuring, card)
     found = find(config.input, config.output)
+    if measuring is not None:
+        check_classes(measuring, ((photograph.name, photograph.path) for photograph in found.photographs))
     about = {
         "checkpoint": config.ckpt, "network": describe(predictor.system.network), "threshold": predictor.threshold,
         "date": card["date"],
@@ -94,6 +96,8 @@ def predict(config: DictConfig) -> None:
     log.info("done     %d, skipped %d, failed %d", counts.done, counts.skipped, counts.failed)
     if counts.flagged:
         log.info("note     %d flagged: the super-resolved image does not explain the photograph", counts.flagged)
+    for line in [] if measuring is None else scale_lines(store.sorted_records, measuring):
+        log.info("scale    %s", line)
     log.info("summary  %s", Path(config.output) / TABLE)
     if measuring is not None:
         log.info("report   %s", Path(config.output) / REPORT)

@@ -25,6 +25,7 @@ from csbsr.inspection.views import LARGEST
 from csbsr.inspection.writing import spread_in
 from csbsr.measure import BlurMap, TooNoisyError, read_segmentation, reduced, reduction
 from csbsr.measure.checks import check_number
+from csbsr.measure.ground import Scale
 from csbsr.measure.reading import KINDS
 from csbsr.pages.pictures import limited
 
@@ -95,22 +96,38 @@ class MeasuringMasks:
             picture = self._picture(item)
             from_photograph = 1 if picture is None else factor * segmentation.shape[1] / picture.shape[1]
             scale = _first(self.scale, item.scale, from_photograph)
+            ground = self._ground(item, name, size, scale)
+            record.handled = replace(record.handled, scale_refused="; ".join(ground.refused) or None)
             spread = None if correction is not None else self._spread(item, segmentation, most)
-            measurement = measuring.measure(name, segmentation, threshold, scale / factor, counts, spread)
-            original, blur = self._light(item, picture, size)
+            measurement = measuring.measure(name, segmentation, threshold, scale / factor, counts, spread, ground)
+            original, blur = self._light(item, picture, size, ground)
             measurement = measuring.with_light(measurement, original, blur)
             if correction is not None:
                 record.handled = replace(record.handled, edited=True)
                 if item.path.is_file() and item.path != correction.path:
                     before, _ = read_segmentation(item.path, self.kind, most, item.predicted)
                     with contextlib.suppress(TooNoisyError):  # noise that somebody wiped away
-                        earlier = measuring.measure(name, before, threshold, scale / factor, counts)
+                        earlier = measuring.measure(name, before, threshold, scale / factor, counts, ground=ground)
                         record.before = measuring.numbers(earlier)
         view = limited(Image.fromarray(as_picture(segmentation) if picture is None else picture), LARGEST)
         measuring.save(measurement, item.name, files, None, np.asarray(view))
         record.metadata = item.metadata or read_metadata(item.picture or item.path)
         record.agreement, record.scale, record.reduced, record.threshold = item.agreement, scale, factor, threshold
         record.stem, record.measured = item.stem, measuring.numbers(measurement)
+
+    def _ground(self, item: Mask, name: str, size: tuple[int, int], scale: float) -> Scale:
+        """The scale of the photograph; of one seen at an angle only if the mask is of its rectified picture."""
+        path, automatic = item.original, self.measuring.automatic
+        image = None
+        if path is not None and automatic is not None and automatic.marker_mm is not None:
+            image = eight_bit(read_image(path, *self._read_as(item)))
+        ground = self.measuring.ground(name, path, image)
+        if ground.rectify is None:
+            return ground
+        if all(abs(side - scale * own) <= scale for side, own in zip(size, ground.rectify.shape, strict=True)):
+            return ground
+        refusal = f"{ground.source.removesuffix(', rectified')}, and the mask is not of the rectified picture"
+        return Scale(refused=(*ground.refused, refusal))
 
     def _read_as(self, item: Mask) -> tuple[Sequence[int] | None, int | None]:
         """Bands and bits of the photograph."""
@@ -132,7 +149,7 @@ class MeasuringMasks:
         return found if found.shape == segmentation.shape else None
 
     def _light(
-        self, item: Mask, picture: np.ndarray | None, size: tuple[int, int]
+        self, item: Mask, picture: np.ndarray | None, size: tuple[int, int], ground: Scale
     ) -> tuple[np.ndarray | None, BlurMap | None]:
         """The photograph to take widths from, and its blur; None without one, or if it is no longer what was read."""
         if not self.measuring.light or item.photograph is None:
@@ -143,6 +160,8 @@ class MeasuringMasks:
             return None, None
         else:
             original = read_image(item.photograph, *self._read_as(item))
+        if original is not None and ground.rectify is not None:
+            original = ground.rectify.apply(original)
         if original is None or abs(original.shape[0] * size[1] - original.shape[1] * size[0]) > max(size):
             return None, None
         shape = (original.shape[0], original.shape[1])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,11 +24,13 @@ from csbsr.measure import (
     with_light,
 )
 from csbsr.measure.checks import check_number
+from csbsr.measure.ground import Automatic, Scale
+from csbsr.measure.gsd import parse_sampling
 from csbsr.pages.files import csv_text
 
 _NUMBERS = ("percentile", "min_pixels", "spur", "hole", "megapixels")
 #: What `Measuring.recorded` tells.
-RECORDED = ("gsd_mm", "gsd_mm_uncertainty", "light", "severity", *_NUMBERS)
+RECORDED = ("gsd_mm", "gsd_mm_uncertainty", "marker_mm", "light", "severity", *_NUMBERS)
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,7 @@ class Measuring:
         megapixels: a larger image is shrunken before it is measured, so that memory stays bounded.
         max_branches: an image with more branches of cracks is not measured, see `csbsr.measure.measure_cracks`.
         light: measure widths from the photograph's intensities too, see `csbsr.measure.with_light`.
+        automatic: finds the ground sampling distance of each photograph, where ``gsd`` is None.
     """
 
     gsd: float | dict[str, float] | None = None
@@ -55,6 +59,7 @@ class Measuring:
     megapixels: float = 64
     max_branches: int | None = None
     light: bool = True
+    automatic: Automatic | None = None
 
     def __post_init__(self) -> None:
         if self.min_pixels is None:
@@ -77,6 +82,7 @@ class Measuring:
         scale: float,
         valid: np.ndarray | None = None,
         spread: np.ndarray | None = None,
+        ground: Scale | None = None,
     ) -> Measurement:
         """Measure one photograph.
 
@@ -87,14 +93,16 @@ class Measuring:
             scale: pixels of ``segmentation`` to one of the photograph, along a side.
             valid: (H, W) bool, what of it counts; None for all.
             spread: (H, W) standard deviation of the probability over flips; None without.
+            ground: the photograph's scale; None for what is listed.
 
         Raises:
             csbsr.measure.TooNoisyError: it has more than `max_branches`.
         """
-        return measure_cracks(
+        ground = ground or self.ground(name)
+        measurement = measure_cracks(
             segmentation,
             threshold,
-            gsd_mm=gsd_of(name, self.gsd),
+            gsd_mm=ground.sampling,
             scale=scale,
             percentile=self.percentile,
             min_pixels=(self.min_pixels or 0) * scale**2,
@@ -104,6 +112,16 @@ class Measuring:
             spread=spread,
             max_branches=self.max_branches,
         )
+        return replace(measurement, mm_source=ground.source)
+
+    def ground(self, name: str, path: Path | None = None, image: np.ndarray | None = None) -> Scale:
+        """The scale of a photograph: as it was given, else as its file or its ``image`` (H, W, 3) uint8 tells."""
+        given = gsd_of(name, self.gsd)
+        if given is not None:
+            return Scale(parse_sampling(given), "gsd_mm")
+        if self.automatic is None or path is None:
+            return Scale()
+        return self.automatic.of_file(path) if image is None else self.automatic.of_photograph(path, image)
 
     def with_light(
         self, measurement: Measurement, photograph: np.ndarray | None, blur: BlurMap | None = None
@@ -149,12 +167,14 @@ class Measuring:
             write_text(files.temporary("cracks"), table)
         return table
 
-    def recorded(self, name: str) -> dict[str, Any]:
-        """What a photograph's measurement hangs on, to tell results of other settings apart."""
+    def recorded(self, name: str, path: Path | None = None) -> dict[str, Any]:
+        """What a photograph's measurement hangs on, to tell results of other settings apart; ``path``: its file."""
         severity = None if self.guide is None else _described(self.guide)
-        gsd = gsd_of(name, self.gsd)
+        gsd = self.ground(name, path).sampling
+        marker = None if self.automatic is None or gsd is not None else self.automatic.marker_mm
+        looked_for = {} if marker is None else {"marker_mm": marker}
         chosen = {"gsd_mm": gsd, "gsd_mm_uncertainty": getattr(gsd, "uncertainty", None), "light": self.light}
-        return {**chosen, "severity": severity, **{key: getattr(self, key) for key in _NUMBERS}}
+        return {**chosen, **looked_for, "severity": severity, **{key: getattr(self, key) for key in _NUMBERS}}
 
     def shown(self) -> dict[str, Any]:
         """For the report: what was chosen, in words."""

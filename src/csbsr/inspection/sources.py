@@ -79,6 +79,11 @@ class Mask:
     bits: int | None = None
     uncertainty: Path | None = None
 
+    @property
+    def original(self) -> Path | None:
+        """The file of the photograph, whose head may tell its scale; None if it is not known."""
+        return self.photograph or (None if self.predicted else self.picture)
+
     def listed_name(self, gsd: float | dict[str, float] | None) -> str:
         """The name by which a list of ground sampling distances has it; its own if none does."""
         return next((name for name in (self.name, *self.listed) if gsd_of(name, gsd) is not None), self.name)

@@ -24,8 +24,8 @@ _FEWEST = 1  # independent stretches that tell their own scatter
 _CONTAINED = 0.7  # square pixels: the model's own blur holds the pixel and what resampling adds to a kernel
 _ASKED = 8  # of so many profiles one is fitted with other blurs too
 _STEP = 1.15  # ratio of neighbouring blurs that are told apart
-# Of the interval of one profile is common to a whole crack: black level and blur; where the blur is known and the inside
-# shows, little, because the black level is seen.
+# Of the interval of one profile is common to a whole crack: black level and blur; where the blur is known and the
+# inside shows, little, because the black level is seen.
 _SHARED, _SHARED_SEEN = 0.7, 0.2
 # Beside cracks in any photograph lie stains and chipped edges: a background that wanders more is tried too.
 _PRIORS = replace(PRIORS, wander=(*PRIORS.wander, 0.6))

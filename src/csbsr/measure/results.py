@@ -108,6 +108,7 @@ class Measurement:
         percentile: of `Crack.width_percentile`.
         mm_per_pixel: millimetres to a pixel of the measured image; None if the photograph's was not given.
         mm_relative: share of it within which it is known, half of its 90 % interval.
+        mm_source: where it is from, for people.
     """
 
     cracks: tuple[Crack, ...]
@@ -116,6 +117,7 @@ class Measurement:
     percentile: float
     mm_per_pixel: float | None
     mm_relative: float = 0.0
+    mm_source: str = ""
 
     def mm(self, pixels: float | None) -> float | None:
         """A length in millimetres; None without ground sampling distance."""
