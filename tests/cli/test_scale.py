@@ -98,7 +98,7 @@ def test_a_marker_seen_obliquely_is_rectified(tmp_path, capsys):
     call(measure.main, f"input={out / 'wall_mask.png'}", f"output={tmp_path / 'none'}")
     assert table(tmp_path / "none")["wall.png"]["mm_per_pixel"] == ""
     assert exit_code(predict.main, *words, "save=mask,labelme", "overwrite=true") == 1
-    assert "labelme writes polygons onto the photograph" in capsys.readouterr().err
+    assert "labelme and coco write polygons onto the photograph" in capsys.readouterr().err
 
 
 def test_a_mask_of_the_photograph_itself_is_not_of_its_rectified_picture(tmp_path):

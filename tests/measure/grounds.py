@@ -32,7 +32,13 @@ def photograph(
     return path
 
 
-def geotiff(path: Path, scale: tuple[float, float], at: tuple[float, float], keys: list[tuple[int, int]]) -> Path:
+def geotiff(
+    path: Path,
+    scale: tuple[float, float],
+    at: tuple[float, float],
+    keys: list[tuple[int, int]],
+    pixels: np.ndarray | None = None,
+) -> Path:
     """A GeoTIFF whose upper left corner lies ``at``; ``keys`` and their values."""
     directory = [1, 1, 0, len(keys), *(number for key, value in keys for number in (key, 0, 1, value))]
     tags = [
@@ -40,7 +46,8 @@ def geotiff(path: Path, scale: tuple[float, float], at: tuple[float, float], key
         (33922, "d", 6, (0.0, 0.0, 0.0, *at, 0.0), True),
         (34735, "H", len(directory), directory, True),
     ]
-    tifffile.imwrite(path, np.zeros((HEIGHT, WIDTH, 3), np.uint8), photometric="rgb", extratags=tags)
+    pixels = np.zeros((HEIGHT, WIDTH, 3), np.uint8) if pixels is None else pixels
+    tifffile.imwrite(path, pixels, photometric="rgb", extratags=tags)
     return path
 
 

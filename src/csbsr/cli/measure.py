@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 
 import csbsr
 from csbsr.cli.command import now, plain, reports_errors, require
-from csbsr.cli.config import SOME_FAILED, literal_paths, run, show_version, unquoted
+from csbsr.cli.config import SOME_FAILED, lists_in_brackets, literal_paths, run, show_version, unquoted
 from csbsr.cli.measuring import check_classes, measuring_from, scale_lines
 from csbsr.data.mask_values import MaskRule, label_of
 from csbsr.inspection.job import Job
@@ -36,7 +36,12 @@ def main() -> None:
     """Entry point of ``csbsr-measure``."""
     arguments = sys.argv[1:]
     show_version(arguments)
-    run(measure, "measure", literal_paths(arguments), stopped="the same command measures all masks anew")
+    run(
+        measure,
+        "measure",
+        literal_paths(lists_in_brackets(arguments)),
+        stopped="the same command measures all masks anew",
+    )
 
 
 @reports_errors

@@ -27,11 +27,11 @@ def measuring_from(config: DictConfig) -> Measuring:
     guide = config.get("severity")
     options = {key: config[key] for key in ("percentile", "min_pixels", "spur", "hole", "megapixels", "light")}
     options["max_branches"] = config.max_branches
-    automatic = automatic_from(config)
+    automatic, layers = automatic_from(config), tuple(plain(config.layers))
     gsd = None if automatic is not None else ground_sampling(config.gsd_mm)
     if guide is not None and gsd is None and automatic is None:
         raise ValueError("severity: classes are of widths in millimetres; give gsd_mm=<millimetres per pixel> too")
-    return Measuring(gsd, None if guide is None else build(plain(guide)), automatic=automatic, **options)
+    return Measuring(gsd, None if guide is None else build(plain(guide)), automatic=automatic, layers=layers, **options)
 
 
 def automatic_from(config: DictConfig) -> Automatic | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from csbsr.cli.command import now, plain, reports_errors, require
-from csbsr.cli.config import SOME_FAILED, literal_paths, run, show_version, unquoted
+from csbsr.cli.config import SOME_FAILED, lists_in_brackets, literal_paths, run, show_version, unquoted
 from csbsr.data.reading import at_most
 from csbsr.inspection.record import FAILED, Record
 from csbsr.inspection.store import PREDICT, REPORT, TABLE, Store
@@ -44,15 +43,6 @@ def main() -> None:
     show_version(arguments)
     words = literal_paths(lists_in_brackets(arguments))
     run(predict, "predict", words, stopped="the same command goes on where this one was")
-
-
-def lists_in_brackets(arguments: Sequence[str]) -> list[str]:
-    """``save=mask,sr`` as the list ``save=[mask,sr]``: for Hydra alone the comma would start a sweep."""
-    words = []
-    for word in arguments:
-        key, equals, value = word.partition("=")
-        words.append(f"{key}=[{value}]" if equals and key == "save" and value[:1] != "[" else word)
-    return words
 
 
 @reports_errors

@@ -14,15 +14,17 @@ from csbsr.data.limits import MAX_MEGAPIXELS
 from csbsr.data.mask_values import IGNORED, MaskRule
 from csbsr.data.masks import read_labels
 from csbsr.data.reading import at_most, eight_bit, read_image, read_photograph
+from csbsr.data.reading.geo import read_georeference
 from csbsr.inspection.corrections import Correction, corrected, left_out
 from csbsr.inspection.counting import counting
+from csbsr.inspection.lines import Frame
 from csbsr.inspection.measuring import Measuring
 from csbsr.inspection.metadata import read_metadata
 from csbsr.inspection.record import Handled, Record, Source
 from csbsr.inspection.sources import Mask
+from csbsr.inspection.spread import spread_in
 from csbsr.inspection.store import GrowingFiles
 from csbsr.inspection.views import LARGEST
-from csbsr.inspection.writing import spread_in
 from csbsr.measure import BlurMap, TooNoisyError, read_segmentation, reduced, reduction
 from csbsr.measure.checks import check_number
 from csbsr.measure.ground import Scale
@@ -53,7 +55,6 @@ class MeasuringMasks:
     noun = "mask"
     measured_settings = ()
     sides = ("without", "with the cracks")
-    kinds = ("widths", "cracks")
 
     def __init__(
         self,
@@ -71,6 +72,7 @@ class MeasuringMasks:
         for name, value in (("threshold", threshold), ("scale", scale)):
             if value is not None:
                 check_number(name, value)
+        self.kinds = ("widths", "cracks", *(("drawing",) if "dxf" in measuring.layers else ()))
         self.measuring, self.kind, self.threshold, self.scale, self.rule = measuring, kind, threshold, scale, rule
         self.max_megapixels, self.bands, self.bits = max_megapixels, bands, bits
         # Raises for what is out of its range, before anything is written.
@@ -110,7 +112,8 @@ class MeasuringMasks:
                         earlier = measuring.measure(name, before, threshold, scale / factor, counts, ground=ground)
                         record.before = measuring.numbers(earlier)
         view = limited(Image.fromarray(as_picture(segmentation) if picture is None else picture), LARGEST)
-        measuring.save(measurement, item.name, files, None, np.asarray(view))
+        geo = None if item.original is None or ground.rectify is not None else read_georeference(item.original)
+        measuring.save(measurement, item.name, files, None, np.asarray(view), Frame(scale / factor, geo))
         record.metadata = item.metadata or read_metadata(item.picture or item.path)
         record.agreement, record.scale, record.reduced, record.threshold = item.agreement, scale, factor, threshold
         record.stem, record.measured = item.stem, measuring.numbers(measurement)

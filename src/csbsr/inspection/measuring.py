@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,9 @@ from typing import Any
 import numpy as np
 
 from csbsr.files import write_text
+from csbsr.inspection.drawing import check_drawing, write_drawing
+from csbsr.inspection.geopackage import check_geopackage
+from csbsr.inspection.lines import Frame, lines_of, to_text
 from csbsr.inspection.record import MEASURED, Measured
 from csbsr.inspection.store import GrowingFiles
 from csbsr.inspection.views import save_measured
@@ -29,6 +33,8 @@ from csbsr.measure.gsd import parse_sampling
 from csbsr.pages.files import csv_text
 
 _NUMBERS = ("percentile", "min_pixels", "spur", "hole", "megapixels")
+#: The layers that may be asked for.
+LAYERS = ("geojson", "gpkg", "dxf")
 #: What `Measuring.recorded` tells.
 RECORDED = ("gsd_mm", "gsd_mm_uncertainty", "marker_mm", "light", "severity", *_NUMBERS)
 
@@ -47,6 +53,7 @@ class Measuring:
         megapixels: a larger image is shrunken before it is measured, so that memory stays bounded.
         max_branches: an image with more branches of cracks is not measured, see `csbsr.measure.measure_cracks`.
         light: measure widths from the photograph's intensities too, see `csbsr.measure.with_light`.
+        layers: of the map that are written, of `LAYERS`.
         automatic: finds the ground sampling distance of each photograph, where ``gsd`` is None.
     """
 
@@ -60,10 +67,12 @@ class Measuring:
     max_branches: int | None = None
     light: bool = True
     automatic: Automatic | None = None
+    layers: tuple[str, ...] = ("geojson",)
 
     def __post_init__(self) -> None:
         if self.min_pixels is None:
             object.__setattr__(self, "min_pixels", 1)
+        check_layers(self.layers)
         for name in _NUMBERS:
             check_number(name, getattr(self, name))
         if not self.megapixels > 0:
@@ -146,7 +155,13 @@ class Measuring:
         return csv_text(crack_rows(measurement, name, self.guide), CRACK_COLUMNS)
 
     def save(
-        self, measurement: Measurement, name: str, files: GrowingFiles, before: np.ndarray | None, after: np.ndarray
+        self,
+        measurement: Measurement,
+        name: str,
+        files: GrowingFiles,
+        before: np.ndarray | None,
+        after: np.ndarray,
+        frame: Frame,
     ) -> str:
         """Write a photograph's pictures for the report, and of its files those that show a measurement.
 
@@ -156,6 +171,7 @@ class Measuring:
             files: of the photograph.
             before: (h, w, 3) uint8, the photograph; None if it is itself what was measured.
             after: (H, W, 3) uint8, the view that was measured, at any size.
+            frame: what the measured image shows of the photograph.
 
         Returns:
             The table of cracks.
@@ -165,6 +181,10 @@ class Measuring:
             files.temporary("widths").write_bytes(widths)
         if "cracks" in files.kinds:
             write_text(files.temporary("cracks"), table)
+        lines = lines_of(measurement, name, frame, self.guide)
+        write_text(files.pictures.lines, to_text(lines))
+        if "drawing" in files.kinds:
+            write_drawing(files.temporary("drawing"), lines)
         return table
 
     def recorded(self, name: str, path: Path | None = None) -> dict[str, Any]:
@@ -185,6 +205,17 @@ class Measuring:
             "guide for classes": guide,
             "widths": "from mask and light" if self.light else "from the mask",
         }
+
+
+def check_layers(layers: Collection[str]) -> None:
+    """Raise ValueError for an unknown layer, or one whose package is not installed."""
+    for layer in layers:
+        if layer not in LAYERS:
+            raise ValueError(f"layers: expected some of {', '.join(LAYERS)}, got {layer!r}")
+    if "gpkg" in layers:
+        check_geopackage()
+    if "dxf" in layers:
+        check_drawing()
 
 
 def _described(guide: WidthGuide) -> str:

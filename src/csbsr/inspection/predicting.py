@@ -11,9 +11,11 @@ import numpy as np
 
 from csbsr.data.reading import Photograph as Shown
 from csbsr.data.reading import eight_bit, read_photograph
+from csbsr.data.reading.geo import read_georeference
 from csbsr.files import write_text
 from csbsr.inspection.corrections import left_out
 from csbsr.inspection.counting import counting
+from csbsr.inspection.lines import Frame
 from csbsr.inspection.measuring import RECORDED, Measuring
 from csbsr.inspection.metadata import read_metadata
 from csbsr.inspection.photographs import Photograph
@@ -66,7 +68,7 @@ class Predicting:
         self.predictor, self.weights = predictor, weights
         self.bands, self.bits = None if bands is None else list(bands), bits
         absent = {"kernel": not predictor.system.estimates_kernel, "consistency": not predictor.system.comparable}
-        absent |= dict.fromkeys(MEASURED_KINDS, True)
+        absent |= dict.fromkeys((*MEASURED_KINDS, "drawing"), True)
         self.kinds = [kind for kind in KINDS if kind in save and not absent.get(kind)]
 
     def settings(self, item: Photograph) -> dict[str, Any]:
@@ -154,12 +156,19 @@ class PredictingAndMeasuring(Predicting):
         if compare not in (True, False, "auto"):
             raise ValueError(f"compare_bicubic: expected true, false or auto, got {compare!r}")
         super().__init__(predictor, save, weights, bands, bits)
-        if "labelme" in save and measuring.automatic is not None and measuring.automatic.marker_mm is not None:
+        if (
+            {"labelme", "coco"} & set(save)
+            and measuring.automatic is not None
+            and measuring.automatic.marker_mm is not None
+        ):
             raise ValueError(
-                "save: labelme writes polygons onto the photograph, and marker_mm rectifies photographs that are seen "
-                "at an angle; leave out one of them"
+                "save: labelme and coco write polygons onto the photograph, and marker_mm rectifies photographs that "
+                "are seen at an angle; leave out one of them"
             )
-        self.kinds = [kind for kind in KINDS if kind in self.kinds or (kind in MEASURED_KINDS and kind in save)]
+        wanted = {kind for kind in MEASURED_KINDS if kind in save} | (
+            {"drawing"} if "dxf" in measuring.layers else set()
+        )
+        self.kinds = [kind for kind in KINDS if kind in self.kinds or kind in wanted]
         self.measuring, self.compare = measuring, compare
         self._bicubic = predictor.bicubic() if compare else None
 
@@ -217,7 +226,8 @@ class PredictingAndMeasuring(Predicting):
             record.handled = replace(record.handled or Handled(), not_measured=str(error))
             measurement = measuring.nothing(kept.probability().shape, threshold)
             kept.forget_probability()
-        table = measuring.save(measurement, item.name, files, eight_bit(image), kept.view())
+        frame = Frame(scale, None if ground.rectify is not None else read_georeference(item.path))
+        table = measuring.save(measurement, item.name, files, eight_bit(image), kept.view(), frame)
         write_text(files.pictures.cracks, table)
         del measurement
         bicubic: Measured | None = None

@@ -9,20 +9,22 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from csbsr.data.annotations import coco
 from csbsr.data.polygons import labelme
 from csbsr.data.reading import eight_bit
 from csbsr.files import write_text
 from csbsr.inspection.corrections import MaskDigest
 from csbsr.inspection.pictures import consistency_picture, kernel_sheet, overlay
 from csbsr.inspection.png import PngWriter
+from csbsr.inspection.spread import VARIANCE_WHITE
 from csbsr.inspection.store import GrowingFiles
 from csbsr.inspection.views import LARGEST
-from csbsr.measure import read_segmentation, reduced, reduction
+from csbsr.measure import reduced, reduction
 from csbsr.predict.passes import LEVELS, Outcome, Sink
 from csbsr.predict.rows import Shrinker
 
-_VARIANCE_WHITE = 0.25  # the largest variance of a probability
 _WHOLE_IMAGES = (("sr", 3, 8), ("probability", 1, 16), ("mask", 1, 8), ("uncertainty", 1, 16))  # kind, channels, bits
+_POLYGONS = {"labelme": labelme, "coco": coco}
 
 
 class ResultFiles:
@@ -38,6 +40,7 @@ class ResultFiles:
         self.digest = MaskDigest(0)
         self._mask: list[np.ndarray] = []  # packed rows, for the polygons
         self._size = (0, 0)
+        self._polygons = {kind: make for kind, make in _POLYGONS.items() if kind in files.kinds}
         self._writers: dict[str, PngWriter] = {}
         self._overlay: tuple[Shrinker, Shrinker] | None = None  # of the image and of its cracks
 
@@ -66,12 +69,12 @@ class ResultFiles:
         if "probability" in self._writers:
             self._writers["probability"].write(levels)
         self.digest.add(mask)
-        if "labelme" in self.files.kinds:
+        if self._polygons:
             self._mask.append(np.packbits(mask, axis=1))
         if "mask" in self._writers:
             self._writers["mask"].write(mask.astype(np.uint8) * np.uint8(255))
         if "uncertainty" in self._writers and variance is not None:
-            share = (variance / np.float32(_VARIANCE_WHITE)).clip(0, 1)
+            share = (variance / np.float32(VARIANCE_WHITE)).clip(0, 1)
             self._writers["uncertainty"].write(np.rint(share * np.float32(LEVELS)).astype(np.uint16))
         if self._overlay is not None:
             self._overlay[1].add(mask)
@@ -83,7 +86,7 @@ class ResultFiles:
         if self._overlay is not None:
             picture = overlay(self._overlay[0].result() / np.float32(255), self._overlay[1].result())
             Image.fromarray(picture).save(self.files.temporary("overlay"), quality=90)
-        if "labelme" in self.files.kinds and outcome.scale:
+        if self._polygons and outcome.scale:
             self._write_polygons(outcome.scale)
         if "kernel" in self.files.kinds and outcome.kernels is not None:
             Image.fromarray(kernel_sheet(outcome.kernels)).save(self.files.temporary("kernel"))
@@ -93,27 +96,18 @@ class ResultFiles:
     def _write_polygons(self, scale: int) -> None:
         height, width = self._size
         mask = np.unpackbits(np.concatenate(self._mask), axis=1, count=width).view(bool)
-        place = self.files.places["labelme"]
-        image = "" if self.photograph is None else os.path.relpath(self.photograph.absolute(), place.absolute().parent)
-        content = labelme(mask, Path(image).as_posix(), (height // scale, width // scale), scale)
-        write_text(self.files.temporary("labelme"), json.dumps(content, ensure_ascii=False))
+        for kind, make in self._polygons.items():
+            place, image = self.files.places[kind], ""
+            if self.photograph is not None:
+                image = os.path.relpath(self.photograph.absolute(), place.absolute().parent)
+            content = make(mask, Path(image).as_posix(), (height // scale, width // scale), scale)
+            write_text(self.files.temporary(kind), json.dumps(content, ensure_ascii=False))
 
     def abandon(self) -> None:
         """Close what is unfinished."""
         for writer in self._writers.values():
             writer.abandon()
         self._writers, self._overlay = {}, None
-
-
-def spread_in(path: Path, most_pixels: float) -> np.ndarray:
-    """Standard deviation (H, W) float16 of a probability over flips, from the file of its variance.
-
-    Args:
-        path: of kind ``uncertainty``.
-        most_pixels: as for `csbsr.measure.read_segmentation`.
-    """
-    share, _ = read_segmentation(path, "probability", most_pixels, faint=True)
-    return np.sqrt(share * np.float16(_VARIANCE_WHITE))
 
 
 class _Shrunken:

@@ -115,7 +115,7 @@ class CrackModule(LightningModule):
         return loss
 
     def _is_logged(self) -> bool:
-        """Whether the logger takes values of this step; collecting them each time costs a twelfth of a small one."""
+        """Whether the logger takes values of this step; collecting them takes milliseconds."""
         interval: int = self.trainer.log_every_n_steps  # type: ignore[attr-defined]  # Lightning sets it without declaring it
         return interval > 0 and (self.global_step + 1) % interval == 0
 
