@@ -1,7 +1,8 @@
-"""How exact widths are: python scripts/benchmark_widths.py profiles|drawn|degraded [options].
+"""How exact widths are: python scripts/benchmark_widths.py profiles|drawn|degraded|time [options].
 
 ``profiles`` reads measured profiles (a folder of folders of CSV files, handed in); ``drawn`` and ``degraded`` draw
-their cracks.  Prints a table in Markdown.
+their cracks; ``time`` tells what the widths from the light add to the prediction of photographs.  Prints a table in
+Markdown.
 """
 
 from __future__ import annotations
@@ -25,11 +26,18 @@ def main() -> None:
         own.add_argument("--seeds", type=int, default=3, help="scenes of each width and angle")
         if kind == "degraded":
             own.add_argument("--ckpt", help="of a network whose estimate of the blur is used beside the true one")
+    seconds = kinds.add_parser("time", help="CPU seconds of the light beside those of the prediction")
+    seconds.add_argument("photographs", type=Path, nargs="+")
+    seconds.add_argument("--ckpt", default="lite", help="that predicts them")
     arguments = parser.parse_args()
     if arguments.kind == "profiles":
         import widths_profiles
 
         text = widths_profiles.table(widths_profiles.read(arguments.folder), arguments.full)
+    elif arguments.kind == "time":
+        import widths_time
+
+        text = widths_time.table(arguments.photographs, arguments.ckpt)
     else:
         import widths_drawn
 

@@ -32,11 +32,12 @@ from csbsr.joint import LiteNetwork
 from csbsr.measure import comparison
 from csbsr.metrics import CrackMetrics
 from csbsr.metrics.functional import interior_psnr
+from csbsr.metrics.summary import GROUPS as EVERY
 from csbsr.sr import Bicubic
 
 SETS = ("crackforest", "masonry", "khanhha")
 SPECK = 16  # pixels of the low-resolution photograph: conf/predict.yaml's min_pixels
-GROUPS = ("iou", "overlap", "tolerance", "interior", "kernel")
+QUICK = ("iou", "overlap", "tolerance", "interior", "kernel")
 
 
 def frozen(name: str, split: str, data: Path, cache: Path) -> DegradedPairs:
@@ -100,13 +101,18 @@ def seen(batch: Batch, segmentation: Tensor, threshold: float, scale: int) -> Se
 
 
 def evaluate(
-    network: nn.Module, pairs: DegradedPairs, images: int | None, threshold: float, left_out: Sequence[str] = ()
+    network: nn.Module,
+    pairs: DegradedPairs,
+    images: int | None,
+    threshold: float,
+    left_out: Sequence[str] = (),
+    groups: Sequence[str] = QUICK,
 ) -> dict[str, Any]:
-    """All numbers of one set; ``images``: only so many, spread over the set."""
+    """All numbers of one set; ``images``: only so many, spread over the set; ``groups`` of `CrackMetrics`."""
     chosen = (
         range(len(pairs)) if images is None else np.unique(np.linspace(0, len(pairs) - 1, images).round().astype(int))
     )
-    metrics, cracked = CrackMetrics(GROUPS, threshold=threshold), CrackMetrics(("iou",), threshold=threshold)
+    metrics, cracked = CrackMetrics(groups, threshold=threshold), CrackMetrics(("iou",), threshold=threshold)
     every = []
     for index in map(int, chosen):
         if Path(pairs.name(index)).stem in left_out:
@@ -152,6 +158,7 @@ def main() -> None:
     parser.add_argument("--split", choices=("train", "test"), default="train")
     parser.add_argument("--sets", nargs="+", choices=SETS, default=SETS)
     parser.add_argument("--images", type=int, help="of each set, spread over it; default: all")
+    parser.add_argument("--all", action="store_true", help="every metric of csbsr-eval, for scripts/lite_card.py")
     parser.add_argument("--threshold", type=float, default=0.5)
     parser.add_argument("--leave-out", nargs="+", default=(), metavar="STEM")
     parser.add_argument("--data", type=Path, default=os.environ.get("CSBSR_TEST_DATA"), help="$CSBSR_TEST_DATA")
@@ -166,7 +173,8 @@ def main() -> None:
     for weights in chosen.weights:
         network, results[weights] = network_of(weights), {}
         for name, pairs in sets.items():
-            numbers = evaluate(network, pairs, chosen.images, chosen.threshold, chosen.leave_out)
+            groups = EVERY if chosen.all else QUICK
+            numbers = evaluate(network, pairs, chosen.images, chosen.threshold, chosen.leave_out, groups)
             results[weights][name] = numbers
             print(f"{Path(weights).stem[:20]:20} {line(name, numbers)}", flush=True)
             if chosen.json:

@@ -1,12 +1,13 @@
 """The command line's words: paths taken literally, earlier words replaced by later ones."""
 
+import os
 from pathlib import Path
 
 import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from csbsr.cli.config import config_folder, literal_paths, merged, value_of, without
+from csbsr.cli.config import config_folder, literal_paths, merged, run, value_of, without
 
 STRANGE = [
     "a b", "a,b", "a[1]", "a=b", "bröcke", "(x)", "it's", 'say "x"', "100%", "a#b", "x{y}", "dollar$", "back\\slash",
@@ -28,6 +29,19 @@ def test_relative_paths_become_absolute(tmp_path, monkeypatch):
     assert literal_paths(["data.root=a b"]) == [f"data.root='{Path(tmp_path) / 'a b'}'"]
     same = ["ckpt=null", "ckpt=last", "loss.beta=0.3", "data=folder", "ckpt='x y'", "--cfg", "job"]
     assert literal_paths(same) == same
+
+
+@pytest.mark.parametrize(("before", "during"), [(None, "1"), ("0", "0")])
+def test_torch_is_asked_for_huge_pages_unless_the_user_said_otherwise(before, during, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["csbsr-measure"])
+    monkeypatch.setenv("THP_MEM_ALLOC_ENABLE", "")  # so that the variable is put back as it was
+    monkeypatch.delenv("THP_MEM_ALLOC_ENABLE")
+    if before is not None:
+        monkeypatch.setenv("THP_MEM_ALLOC_ENABLE", before)
+    seen = []
+    run(lambda config: seen.append(os.environ["THP_MEM_ALLOC_ENABLE"]), "measure", [])
+    assert seen == [during]
 
 
 def test_later_words_replace_earlier_ones():
@@ -53,6 +67,19 @@ def test_every_option_of_every_group_composes(group, option):
         pytest.skip("part of other options")
     with initialize_config_dir(str(config_folder()), version_base="1.3"):
         compose(command, overrides=[f"{group}={option}"])
+
+
+@pytest.mark.parametrize(
+    ("words", "images"),
+    [
+        ([], None),
+        (["experiment=csbsr_pspnet"], None),
+        *(([f"recipe={name}"], 64) for name in ("quick", "lite", "finetune")),
+    ],
+)
+def test_recipes_for_a_cpu_validate_on_few_images_and_published_ones_on_all(words, images):
+    with initialize_config_dir(str(config_folder()), version_base="1.3"):
+        assert compose("train", overrides=words).data.validation_images == images
 
 
 def test_a_sweep_separates_paths_by_commas():

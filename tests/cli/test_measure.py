@@ -51,7 +51,7 @@ def test_each_mask_has_its_files(measured):
         path.relative_to(measured).as_posix() for path in measured.rglob("*") if path.parent.parent.name != "pictures"
     }
     found = {name for name in found if not name.startswith("pictures")}
-    expected = {"report.html", "cracks.csv", "summary.csv", "summary.json", "pier"}
+    expected = {"report.html", "cracks.csv", "cracks.geojson", "summary.csv", "summary.json", "pier"}
     for stem in ("pier/a", "b", "empty"):
         expected |= {f"{stem}_cracks.csv", f"{stem}_widths.jpg"}
     assert found == expected

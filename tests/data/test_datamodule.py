@@ -30,6 +30,23 @@ def test_parts_and_record():
     assert module(seed=1).split_record()["validation"] != record["validation"]
 
 
+def test_a_validation_looks_at_so_many_images_chosen_by_the_seed():
+    every, fewer = module().split_record(), module(validation_images=2).split_record()
+    assert len(fewer["validation"]) == 2
+    assert set(fewer["validation"]) < set(every["validation"])
+    assert fewer["kept_apart"] == every["kept_apart"] == 4
+    assert fewer["train"] == every["train"]  # what is not looked at is not trained on
+    assert module(validation_images=9).split_record() == every
+    chosen = {tuple(module(seed=seed, validation_images=1).split_record()["validation"]) for seed in range(4)}
+    assert len(chosen) > 1
+    data = module(validation_images=2)
+    data.setup("fit")
+    assert len(data.val_dataloader()) == 2
+    for wrong in (0, -1):
+        with pytest.raises(ValueError, match="validation_images: expected 1 or more"):
+            module(validation_images=wrong)
+
+
 def test_batches_are_degraded_after_transfer():
     data = module()
     data.setup("fit")

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from scipy.ndimage import correlate
 
-from csbsr.degradation import at_least_float32, blur, degrade, delta_kernel, downscale
+from csbsr.degradation import at_least_float32, blur, degrade, degrade_large, delta_kernel, downscale
 from tests import golden
 
 
@@ -116,6 +116,28 @@ def test_autocast_and_16_bit_inputs_are_computed_in_float32():
 )
 def test_at_least_float32(dtype, expected):
     assert at_least_float32(torch.zeros(1, dtype=dtype)).dtype == expected
+
+
+@pytest.mark.parametrize(
+    ("scale", "size", "shape"),
+    [(4, 21, (64, 80)), (4, 21, (20, 36)), (4, 1, (40, 48)), (6, 15, (60, 42)), (8, 21, (96, 200)), (10, 9, (50, 50)),
+     (4, 51, (120, 80)), (2, 21, (40, 40)), (3, 21, (30, 33))],
+)  # fmt: skip
+def test_large_images_are_degraded_alike(scale, size, shape):
+    hr = torch.rand(2, 3, *shape, generator=torch.Generator().manual_seed(size), dtype=torch.float64)
+    kernel = uneven(1, size).double()
+    torch.testing.assert_close(degrade_large(hr, kernel, scale), degrade(hr, kernel, scale), rtol=0, atol=1e-12)
+
+
+def test_large_images_are_degraded_in_blocks_where_that_is_possible(monkeypatch):
+    """Reflection, antialiasing and a kernel for each image go the usual way."""
+    hr, asked = torch.rand(2, 3, 32, 48), []
+    monkeypatch.setitem(degrade_large.__globals__, "degrade", lambda *arguments: asked.append(arguments) or hr)
+    degrade_large(hr, uneven(1, 21))
+    assert not asked
+    for kernel, arguments in ((uneven(2, 21), ()), (uneven(1, 21), (4, "reflect")), (uneven(1), (4, "zeros", True))):
+        degrade_large(hr, kernel, *arguments)
+    assert len(asked) == 3
 
 
 @pytest.mark.parametrize(

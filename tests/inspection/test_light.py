@@ -7,11 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 import torch
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-from csbsr.contracts import SROutput
+from csbsr.contracts import SegmentorOutput, SROutput
+from csbsr.data.errors import DataError
 from csbsr.degradation import anisotropic_gaussian_kernel
 from csbsr.inspection.masks import MeasuringMasks
 from csbsr.inspection.measuring import Measuring
@@ -22,6 +24,7 @@ from csbsr.inspection.sources import Mask
 from csbsr.inspection.store import GrowingFiles, PicturePlaces
 from csbsr.joint import JointNetwork
 from csbsr.measure import GroundSampling
+from csbsr.pages.files import read_csv
 from csbsr.predict import Predictor
 from tests.inspection.test_inspector import TILE, Blocks, Dark
 from tests.measure.drawn import draw
@@ -98,6 +101,65 @@ def test_the_kernels_are_recorded_and_give_the_same_widths_again_without_the_net
     for number, item in enumerate((replace(mask, photograph=None), replace(mask, noted=Source(str(image), 1, 1))), 1):
         assert measured(item, number).measured.width_reported_mean_value_px == pytest.approx(of_mask)
     assert measured(mask, 3, light=False).measured.width_reported_mean_value_px == pytest.approx(of_mask)
+
+
+class Leaning(Dark):
+    """The same, but for a probability that falls from left to right: mirror images disagree."""
+
+    def segment(self, image, kernel):
+        slope = torch.linspace(1.1, 0.9, image.shape[-1])
+        return SegmentorOutput((super().segment(image, kernel).segmentation * slope).clamp(0, 1), ())
+
+
+def test_flips_enter_the_intervals_and_do_so_again_from_their_file(image, tmp_path):
+    def intervals(table: Path) -> list[float]:
+        row = read_csv(table)[0]
+        return [float(row[f"width_mean_{end}_px"]) for end in ("low", "high")]
+
+    measuring = Measuring(min_pixels=4, light=False)
+    for flips in (1, 2):
+        predictor = Predictor(JointNetwork(Blurred(), Leaning(), "none"), flips=flips, **TILE)
+        save = [*KINDS, "uncertainty"] if flips > 1 else KINDS
+        work, record = PredictingAndMeasuring(predictor, save, "w", measuring, False), Record("a.png")
+        growing = files(tmp_path / f"flips {flips}", work.kinds)
+        work.do(Photograph(image, "a.png", "a"), record, growing, lambda share: None)
+    wide = intervals(tmp_path / "flips 2" / "cracks.csv")
+    mask = Mask(
+        tmp_path / "flips 2" / "probability.png", "a.png", "a", scale=4.0, threshold=0.5, predicted=True,
+        size=(240, 320), uncertainty=tmp_path / "flips 2" / "uncertainty.png",
+    )  # fmt: skip
+    found = {}
+    for name, item in {"with": mask, "without": replace(mask, uncertainty=None)}.items():
+        own = files(tmp_path / name, ["cracks"])
+        MeasuringMasks(measuring).do(item, Record("a.png"), own, lambda share: None)
+        found[name] = intervals(tmp_path / name / "cracks.csv")
+    assert found["with"] == pytest.approx(wide, abs=0.1)
+    assert found["without"][0] > wide[0] + 0.3
+    assert found["without"][1] < wide[1] - 0.3
+
+
+def test_bands_and_bits_of_the_photograph_are_as_given_or_as_they_were_read(image, tmp_path):
+    grey = np.asarray(Image.open(image))[..., 0]
+    many = np.stack([np.full_like(grey, 9), grey, grey, grey, 255 - grey], axis=2).astype(np.uint16)
+    tifffile.imwrite(tmp_path / "many.tif", many, photometric="minisblack", planarconfig="contig")
+    Image.fromarray((draw([[(8.0, 30.2), (72.0, 30.2)]], WIDTH, (60, 80)) * 255).astype(np.uint8)).save(
+        tmp_path / "m.png"
+    )
+    mask = Mask(tmp_path / "m.png", "m.png", "m", tmp_path / "many.tif", photograph=tmp_path / "many.tif")
+
+    def measured(item: Mask, **options: object) -> float | None:
+        number = len(list(tmp_path.iterdir()))
+        work, record = MeasuringMasks(Measuring(min_pixels=4), **options), Record("m.png")
+        work.do(item, record, files(tmp_path / str(number), ["cracks"]), lambda share: None)
+        return float(read_csv(tmp_path / str(number) / "cracks.csv")[0]["width_light_mean_px"])
+
+    with pytest.raises(DataError, match=r"5 bands that do not say .* bands=\[3,2,1\]"):
+        measured(mask)
+    expected = measured(replace(mask, picture=image, photograph=image))
+    assert expected == pytest.approx(WIDTH, abs=0.6)
+    assert measured(mask, bands=[2, 3, 4], bits=8) == pytest.approx(expected, abs=0.02)
+    assert measured(replace(mask, bands=[2, 3, 4], bits=8)) == pytest.approx(expected, abs=0.02)
+    assert measured(replace(mask, bands=[1], bits=16), bands=[2], bits=8) == pytest.approx(expected, abs=0.02)
 
 
 def test_a_run_with_the_light_and_one_without_are_told_apart(image, tmp_path):

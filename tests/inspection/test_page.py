@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from csbsr.inspection import page as inspection
+from csbsr.inspection.lines import Frame
 from csbsr.inspection.measuring import Measuring
 from csbsr.inspection.page import Entry, inspection_page, remarks, shown_columns
 from csbsr.inspection.record import BICUBIC, DONE, MEASURED, MEASURED_BICUBIC, Agreement, Metadata, Record
@@ -37,7 +38,7 @@ def measured(store, name, width, measuring, metadata=None, agreement=None):
     kinds = ("widths", "cracks")
     with store.growing() as partial:
         files = GrowingFiles(store.places(stem, kinds), store.pictures(stem), partial)
-        measuring.save(measurement, name, files, photograph, sr)
+        measuring.save(measurement, name, files, photograph, sr, Frame(4))
         files.move()
     return Record(
         name, DONE, metadata=metadata, agreement=agreement, stem=stem, measured=measuring.numbers(measurement),

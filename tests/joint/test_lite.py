@@ -7,7 +7,7 @@ from torch.nn import functional as F
 from csbsr.degradation import anisotropic_gaussian_kernel, degrade, kernel_of_shape, shape_of_blur
 from csbsr.joint import LiteNetwork
 from csbsr.joint.lite_encoder import ConvNorm, InvertedBottleneck, folded
-from csbsr.joint.lite_parts import Redegradation
+from csbsr.joint.lite_parts import Redegradation, enlarged
 
 
 @pytest.fixture(scope="module")
@@ -144,6 +144,13 @@ def test_the_error_of_redegradation_is_that_of_enlarging_blurring_and_scaling_do
             again = degrade(F.interpolate(plain, scale_factor=scale, mode="bicubic"), kernel, scale)
             plain = plain - again
             torch.testing.assert_close(error[..., 18:-18, 18:-18], plain[..., 18:-18, 18:-18], atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4, 8])
+def test_shuffled_it_is_the_bicubic_enlargement(scale):
+    image = torch.rand(2, 3, 5, 7, dtype=torch.float64)
+    expected = F.interpolate(image, scale_factor=scale, mode="bicubic", align_corners=False)
+    torch.testing.assert_close(F.pixel_shuffle(enlarged(image, scale), scale), expected, rtol=0, atol=1e-12)
 
 
 def test_folding_a_norm_changes_nothing():

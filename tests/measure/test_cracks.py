@@ -246,11 +246,26 @@ def test_branches_of_a_drawn_skeleton():
         ({"min_pixels": -1}, "min_pixels"),
         ({"spur": -1}, "spur"),
         ({"hole": -1}, "hole"),
+        ({"spread": np.zeros((4, 4))}, "spread"),
     ],
 )
 def test_wrong_input_is_named(change, word):
     with pytest.raises(ValueError, match=word):
         measure_cracks(**{"segmentation": np.zeros((3, 4)), **change})
+
+
+@pytest.mark.parametrize(("spread", "edge"), [(None, 0), (0.1, 0), (0.2, 0.5)])
+def test_a_spread_of_the_probability_widens_the_intervals_by_the_pixels_it_may_turn(spread, edge):
+    soft = np.zeros((40, 80))
+    soft[15:20, 5:70] = 1
+    soft[14, 5:70] = 0.25  # 0.25 below the threshold: a row that 1.645 times 0.2 turns into crack, half of it likely
+    every = None if spread is None else np.full(soft.shape, spread)
+    crack = measure_cracks(soft, spread=every).cracks[0]
+    assert crack.edge == pytest.approx(edge, rel=0.01)
+    width = crack.mask_widths.mean
+    assert (width.high - width.value, width.value - width.low) == pytest.approx([np.hypot(0.3, edge)] * 2, rel=0.01)
+    assert crack.length_interval.high - crack.length == pytest.approx(np.hypot(0.03 * crack.length, edge), rel=0.01)
+    assert measure_cracks(soft > 0.5, spread=every).cracks[0].edge == 0
 
 
 @pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64])

@@ -72,7 +72,7 @@ def test_a_kernel_for_each_tile_is_possible(network):
 
 
 def test_what_the_system_suggests_gives_way_to_what_is_asked(network):
-    assert Predictor(network).options.tile == 2048
+    assert Predictor(network).options.tile == 2560
     assert Predictor(network, tile=512, margin_sr=None).options.tile == 512
-    assert Predictor(network, margin_sr=None).options.margin_sr == 352
+    assert Predictor(network, margin_sr=None).options.margin_sr == 320
     assert Predictor(LiteNetwork(channels=8, widths=(8, 8, 8), blind=False), kernel="tile").options.kernel == "tile"

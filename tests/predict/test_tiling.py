@@ -68,6 +68,25 @@ def test_cutting_and_blending_gives_the_image_back(scale, shape):
     np.testing.assert_allclose(np.concatenate(parts, axis=1), image, atol=1e-6)
 
 
+def test_compact_is_the_same_in_half_the_memory():
+    """Values of 0 and 1 too: four rounded parts must not run over."""
+    rows, columns = Axis(60, 16, 6, 4), Axis(71, 24, 8, 4)
+    image = np.random.default_rng(1).random((2, 120, 142), np.float32)
+    image[0, :40], image[1, 50:] = 1, 0
+    exact, compact = (Blender(rows, columns, 2, 2, compact=choice) for choice in (False, True))
+    assert compact._sum.nbytes == exact._sum.nbytes / 2
+    for i in range(len(rows)):
+        for j in range(len(columns)):
+            top, left = rows.window(i, 3), columns.window(j, 5)
+            tile = image[:, top.times(2).slice, left.times(2).slice]
+            exact.add(i, j, tile, top, left)
+            for channel in range(2):
+                compact.add(i, j, tile[channel : channel + 1], top, left, first=channel)
+        for one, other in zip(exact.finished(i), compact.finished(i), strict=True):
+            assert other.dtype == np.float32
+            np.testing.assert_allclose(other, one, atol=3.1e-5)
+
+
 def test_neighbours_fade_linearly():
     axis, one = Axis(20, 10, 4), Axis(1, 1, 0)
     blender = Blender(one, axis, 1, 1)

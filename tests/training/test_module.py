@@ -1,5 +1,6 @@
 """The LightningModule: phases in a real fit, a loss that is not finite, checkpoints, two ranks."""
 
+import csv
 import json
 
 import pytest
@@ -8,6 +9,7 @@ import torch
 from pytorch_lightning.strategies import DDPStrategy
 
 from csbsr.training.callbacks import PhaseControl
+from csbsr.training.loggers import ContinuedCSVLogger
 from csbsr.training.module import NonFiniteLoss
 from csbsr.training.saving import SaveLast
 from tests.training.tiny import TinyData, tiny_module
@@ -93,6 +95,30 @@ def test_alpha_counts_updates_where_gradients_are_accumulated():
     )  # fmt: skip
     trainer.fit(tiny_module(steps=9, phases={"joint": {}}), datamodule=TinyData())
     assert alphas == [1.0] * 8 + [0.99] * 8 + [0.98] * 2  # eight batches are four updates, an epoch
+
+
+@pytest.mark.parametrize("accumulated", [1, 2])
+def test_values_are_collected_only_where_the_logger_takes_them(tmp_path, monkeypatch, accumulated):
+    collected = []
+    monkeypatch.setattr("csbsr.training.module.mean_over_processes", lambda values: collected.append(1) or values)
+    trainer = pl.Trainer(
+        **{**QUIET, "logger": ContinuedCSVLogger(str(tmp_path))}, max_steps=6, log_every_n_steps=3,
+        limit_val_batches=0, accumulate_grad_batches=accumulated, callbacks=[PhaseControl()],
+    )  # fmt: skip
+    trainer.fit(tiny_module(steps=6), datamodule=TinyData())
+    assert len(collected) == 2 * accumulated
+    rows = list(csv.DictReader((tmp_path / "metrics.csv").open()))
+    assert [row["step"] for row in rows if row["train/loss"]] == ["2", "5"]
+    assert [float(row["train/phase"]) for row in rows if row["train/loss"]] == [1, 2]
+
+
+def test_a_validation_says_of_how_many_images(caplog):
+    trainer = pl.Trainer(
+        **QUIET, max_steps=2, val_check_interval=2, check_val_every_n_epoch=None, callbacks=[PhaseControl()]
+    )
+    with caplog.at_level("INFO", logger="csbsr"):
+        trainer.fit(tiny_module(steps=2), datamodule=TinyData())
+    assert "step 2: validation on 16 images: iou_max 0.500" in caplog.text
 
 
 def test_a_threshold_outlives_a_resume_without_validation(tmp_path):

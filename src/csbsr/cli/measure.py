@@ -12,8 +12,8 @@ from omegaconf import DictConfig
 
 import csbsr
 from csbsr.cli.command import now, plain, reports_errors, require
-from csbsr.cli.config import SOME_FAILED, literal_paths, run, show_version, unquoted
-from csbsr.cli.measuring import measuring_from
+from csbsr.cli.config import SOME_FAILED, lists_in_brackets, literal_paths, run, show_version, unquoted
+from csbsr.cli.measuring import check_classes, measuring_from, scale_lines
 from csbsr.data.mask_values import MaskRule, label_of
 from csbsr.inspection.job import Job
 from csbsr.inspection.masks import MeasuringMasks
@@ -36,7 +36,12 @@ def main() -> None:
     """Entry point of ``csbsr-measure``."""
     arguments = sys.argv[1:]
     show_version(arguments)
-    run(measure, "measure", literal_paths(arguments), stopped="the same command measures all masks anew")
+    run(
+        measure,
+        "measure",
+        literal_paths(lists_in_brackets(arguments)),
+        stopped="the same command measures all masks anew",
+    )
 
 
 @reports_errors
@@ -57,13 +62,15 @@ def measure(config: DictConfig) -> None:
     if config.min_pixels is None:
         config.min_pixels = max(mask.min_pixels for mask in masks)
     measuring = measuring_from(config)
+    check_classes(measuring, ((mask.name, mask.original) for mask in masks))
     about = {
         "command": MEASURE, "version": csbsr.__version__,
         "overrides": unquoted(HydraConfig.get().overrides.task), "settings": plain(config),
     }  # fmt: skip
     store = Store(output, MEASURE, about, goes_on=False)
     rule = MaskRule(label_of(config.crack_label), label_of(config.ignore_label))
-    work = MeasuringMasks(measuring, config.kind, config.threshold, config.scale, config.max_megapixels, rule)
+    work = MeasuringMasks(measuring, config.kind, config.threshold, config.scale, config.max_megapixels, rule,
+                          plain(config.bands), config.bits)  # fmt: skip
     job = Job(work, masks, store, about={"input": config.input, "date": now()})
     log.info("input    %d files", len(masks))
     for line in notes_on_distances(masks, measuring):
@@ -71,6 +78,8 @@ def measure(config: DictConfig) -> None:
     counts = with_progress(job, "measuring", failed, least=2)
     for line in notes_on_all(store.sorted_records):
         log.warning("note     %s", line)
+    for line in scale_lines(store.sorted_records, measuring):
+        log.info("scale    %s", line)
     log.info("done     %d, failed %d", counts.done, counts.failed)
     log.info("report   %s", output / REPORT)
     if counts.failed:

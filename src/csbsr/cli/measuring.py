@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from pathlib import Path
+
 from omegaconf import DictConfig
 
 from csbsr.build import build
 from csbsr.cli.command import plain
 from csbsr.inspection.measuring import Measuring
+from csbsr.inspection.record import Record
 from csbsr.measure import ground_sampling
+from csbsr.measure.ground import Automatic, sensor_widths
+from csbsr.words import printable
+
+AUTO = "auto"  # of gsd_mm: from the photographs themselves
 
 
 def measuring_from(config: DictConfig) -> Measuring:
@@ -19,7 +27,59 @@ def measuring_from(config: DictConfig) -> Measuring:
     guide = config.get("severity")
     options = {key: config[key] for key in ("percentile", "min_pixels", "spur", "hole", "megapixels", "light")}
     options["max_branches"] = config.max_branches
-    gsd = ground_sampling(config.gsd_mm)
-    if guide is not None and gsd is None:
+    automatic, layers = automatic_from(config), tuple(plain(config.layers))
+    gsd = None if automatic is not None else ground_sampling(config.gsd_mm)
+    if guide is not None and gsd is None and automatic is None:
         raise ValueError("severity: classes are of widths in millimetres; give gsd_mm=<millimetres per pixel> too")
-    return Measuring(gsd, None if guide is None else build(plain(guide)), **options)
+    return Measuring(gsd, None if guide is None else build(plain(guide)), automatic=automatic, layers=layers, **options)
+
+
+def automatic_from(config: DictConfig) -> Automatic | None:
+    """What finds the scale of photographs; None if ``gsd_mm`` gives it, or says that there is none.
+
+    Raises:
+        ValueError: something is out of its range, or is given beside a ``gsd_mm`` that leaves it unread.
+    """
+    if config.gsd_mm != AUTO:
+        for name in ("distance_m", "marker_mm", "cameras"):
+            if config[name] is not None:
+                raise ValueError(f"{name}: is read with gsd_mm=auto alone, got gsd_mm={config.gsd_mm}")
+        return None
+    return Automatic(config.distance_m, config.marker_mm, config.marker_dictionary, sensor_widths(config.cameras))
+
+
+def check_classes(measuring: Measuring, photographs: Iterable[tuple[str, Path | None]]) -> None:
+    """Raise ValueError if classes of severity are asked for and nothing can give millimetres.
+
+    Args:
+        measuring: how is measured.
+        photographs: names and files.
+    """
+    automatic = measuring.automatic
+    if measuring.guide is None or automatic is None or automatic.marker_mm is not None:
+        return
+    if not any(measuring.ground(name, path).sampling is not None for name, path in photographs):
+        raise ValueError(
+            "severity: classes are of widths in millimetres, and no photograph tells its scale; give "
+            "gsd_mm=<millimetres per pixel> too"
+        )
+
+
+def scale_lines(records: Iterable[Record], measuring: Measuring) -> list[str]:
+    """What was found of the scales, for the terminal: refusals, the sources with their counts, how many have none."""
+    if measuring.automatic is None:
+        return []
+    sources: dict[str, int] = {}
+    lines, without = [], 0
+    for record in records:
+        if record.handled is not None and record.handled.scale_refused:
+            lines.append(f"{printable(record.file)}: {printable(record.handled.scale_refused)}")
+        if record.measured is None:
+            continue
+        without += record.measured.mm_per_pixel is None
+        if record.measured.gsd_source:
+            sources[record.measured.gsd_source] = sources.get(record.measured.gsd_source, 0) + 1
+    lines += [f"{count} from {printable(source)}" for source, count in sources.items()]
+    if without:
+        lines.append(f"{without} without a scale, measured in pixels alone; give gsd_mm=, distance_m= or marker_mm=")
+    return lines

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from csbsr.cli.command import now, plain, reports_errors, require
-from csbsr.cli.config import SOME_FAILED, literal_paths, run, show_version, unquoted
+from csbsr.cli.config import SOME_FAILED, lists_in_brackets, literal_paths, run, show_version, unquoted
 from csbsr.data.reading import at_most
 from csbsr.inspection.record import FAILED, Record
 from csbsr.inspection.store import PREDICT, REPORT, TABLE, Store
@@ -46,20 +45,11 @@ def main() -> None:
     run(predict, "predict", words, stopped="the same command goes on where this one was")
 
 
-def lists_in_brackets(arguments: Sequence[str]) -> list[str]:
-    """``save=mask,sr`` as the list ``save=[mask,sr]``: for Hydra alone the comma would start a sweep."""
-    words = []
-    for word in arguments:
-        key, equals, value = word.partition("=")
-        words.append(f"{key}=[{value}]" if equals and key == "save" and value[:1] != "[" else word)
-    return words
-
-
 @reports_errors
 def predict(config: DictConfig) -> None:
     """Predict what is not done yet; exits with 2 if a photograph failed."""
     require(config, _REQUIRED, _USAGE)
-    from csbsr.cli.measuring import measuring_from
+    from csbsr.cli.measuring import check_classes, measuring_from, scale_lines
     from csbsr.inspection.job import Job
     from csbsr.inspection.photographs import find
     from csbsr.inspection.progress import with_progress
@@ -71,6 +61,8 @@ def predict(config: DictConfig) -> None:
     card = describe_run(config, predictor)
     work = make_work(config, predictor, measuring, card)
     found = find(config.input, config.output)
+    if measuring is not None:
+        check_classes(measuring, ((photograph.name, photograph.path) for photograph in found.photographs))
     about = {
         "checkpoint": config.ckpt, "network": describe(predictor.system.network), "threshold": predictor.threshold,
         "date": card["date"],
@@ -94,6 +86,8 @@ def predict(config: DictConfig) -> None:
     log.info("done     %d, skipped %d, failed %d", counts.done, counts.skipped, counts.failed)
     if counts.flagged:
         log.info("note     %d flagged: the super-resolved image does not explain the photograph", counts.flagged)
+    for line in [] if measuring is None else scale_lines(store.sorted_records, measuring):
+        log.info("scale    %s", line)
     log.info("summary  %s", Path(config.output) / TABLE)
     if measuring is not None:
         log.info("report   %s", Path(config.output) / REPORT)
@@ -133,6 +127,7 @@ def make_work(
 
 def introduce(config: DictConfig, predictor: Predictor) -> None:
     """The first lines: which system runs where, and what its mask is."""
+    from csbsr.hardware import slow_in_half_precision
     from csbsr.joint import describe
 
     network = predictor.system.network
@@ -141,6 +136,8 @@ def introduce(config: DictConfig, predictor: Predictor) -> None:
     log.info("system   %s, on %s", describe(network), predictor.system.device)
     log.info("weights  %s", config.ckpt)
     log.info("mask     probability > %g (%s)", predictor.threshold, origin)
+    if (line := slow_in_half_precision(predictor.options.precision, predictor.system.device.type)) is not None:
+        log.warning("note     %s", line)
 
 
 def progress_line(record: Record) -> str:

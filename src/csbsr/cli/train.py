@@ -9,6 +9,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, nullcontext
 from pathlib import Path
+from typing import Any
 
 import hydra
 import torch
@@ -27,12 +28,14 @@ from csbsr.cli.sweep import forwarding, holds_run, leave_worker, left_behind, ow
 from csbsr.data.datamodule import CrackDataModule
 from csbsr.errors import NonFiniteLoss
 from csbsr.files import remove_partial, write_text
+from csbsr.hardware import slow_in_half_precision
 from csbsr.joint import JointSystem, describe
 from csbsr.metrics.collection import CrackMetrics
 from csbsr.metrics.definitions import definitions
 from csbsr.metrics.representable import ENOUGH, beyond_reach
 from csbsr.report.page import number
 from csbsr.training import slurm
+from csbsr.training.cpu import fused, keep_channels_last, wants_channels_last
 from csbsr.training.loggers import ContinuedCSVLogger, log_final
 from csbsr.training.module import CrackModule
 from csbsr.training.restoring import Restoring
@@ -141,8 +144,15 @@ def fitted(config: DictConfig, folder: Path, stops: Stops) -> float | None:
     phases = build(plain(config.phases))
     phases.check(network, from_scratch=not (config.init or config.ckpt))
     introduce(config, network, data, folder)
-    if config.channels_last:
-        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    loggers = make.instances(config.logger)
+    restoring = Restoring(config.ckpt)
+    callbacks = [*make.instances(config.callbacks), StopTraining(stops), restoring]
+    trainer = make.build_trainer(config, callbacks, loggers)
+    device = trainer.strategy.root_device.type
+    if (line := slow_in_half_precision(str(trainer.precision), device)) is not None:
+        rank_zero_only(log.warning)("note     %s", line)
+    if wants_channels_last(config.channels_last, device):
+        keep_channels_last(network)
     if config.compile:
         make.compile_parts(network)
     metrics: CrackMetrics = build(plain(config.metrics))
@@ -151,15 +161,11 @@ def fitted(config: DictConfig, folder: Path, stops: Stops) -> float | None:
         metrics=metrics,
         loss=build(plain(config.loss)),
         phases=phases,
-        optimizer=hydra.utils.instantiate(config.optimizer),
+        optimizer=fused(hydra.utils.instantiate(config.optimizer), config.optimizer, device),
         scheduler=hydra.utils.instantiate(config.scheduler),
         seed=config.seed,
         card=make.make_card(config, spec, data),
     )
-    loggers = make.instances(config.logger)
-    restoring = Restoring(config.ckpt)
-    callbacks = [*make.instances(config.callbacks), StopTraining(stops), restoring]
-    trainer = make.build_trainer(config, callbacks, loggers)
     if trainer.is_global_zero:
         for place in (folder, folder / "checkpoints", folder / "panels"):
             remove_partial(place)
@@ -289,8 +295,8 @@ def introduce(config: DictConfig, network: JointSystem, data: CrackDataModule, f
     )  # fmt: skip
     record = data.split_record()
     log.info(
-        "data     %s: %d training and %d validation images", choices.get("data"), record["train"],
-        len(record["validation"]),
+        "data     %s: %d training and %d validation images%s", choices.get("data"), record["train"],
+        record["kept_apart"], looked_at(record),
     )  # fmt: skip
     for key in ("root", "surfaces", "surfaces_list"):
         if config.data.get(key):  # it may come from the checkpoint
@@ -308,6 +314,12 @@ def introduce(config: DictConfig, network: JointSystem, data: CrackDataModule, f
         log.info(
             "note     no GPU found: the full-size system takes seconds a step here; recipe=quick is made for a CPU"
         )
+
+
+def looked_at(record: Mapping[str, Any]) -> str:
+    """Of how many of the images kept apart a validation tells, where not of all."""
+    count = len(record["validation"])
+    return "" if count == record["kept_apart"] else f", {count} of which are looked at (data.validation_images)"
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from csbsr.data.looked import Looked
 from csbsr.data.photometric import Photometric, toned
 from csbsr.data.sampler import BatchSequence
 from csbsr.data.sources import InMemory, fingerprint, subset, traced
-from csbsr.data.split import split_train_validation
+from csbsr.data.split import first_by_seed, split_train_validation
 from csbsr.data.survey import check_before
 
 log = logging.getLogger(__name__)
@@ -40,6 +40,8 @@ class DataOptions:
         quarter_turns: probability of a turn by a random multiple of 90 degrees in training.
         photometric: strength of random changes of light and colour in training; 0 for none, 1 as the lite weights had.
         validation_fraction: share of the training images kept for validation; 0 for none.
+        validation_images: most of them that a validation looks at, chosen by the seed; None for all.  The others are
+            not trained on either.
         train_limit: use only the first so many training images (before validation images are taken); None for all.
         test_limit: the same for the test.
         fixed_draws: repeat the first epoch's crops, flips and kernels in every epoch.
@@ -50,7 +52,7 @@ class DataOptions:
         persistent_workers: keep the loader processes from epoch to epoch.
 
     Raises:
-        ValueError: another ``cache``.
+        ValueError: another ``cache``, or ``validation_images`` below 1.
     """
 
     seed: int = 0
@@ -63,6 +65,7 @@ class DataOptions:
     quarter_turns: float = 0.0
     photometric: float = 0.0
     validation_fraction: float = 0.05
+    validation_images: int | None = None
     train_limit: int | None = None
     test_limit: int | None = None
     fixed_draws: bool = False
@@ -75,6 +78,11 @@ class DataOptions:
     def __post_init__(self) -> None:
         if self.cache not in ("none", "ram"):
             raise ValueError(f"cache: expected one of none, ram, got {self.cache!r}")
+        if self.validation_images is not None and self.validation_images < 1:
+            raise ValueError(
+                f"validation_images: expected 1 or more, or null for all, got {self.validation_images!r}; for no "
+                "validation set data.validation_fraction=0"
+            )
 
 
 class CrackData:
@@ -111,6 +119,7 @@ class CrackData:
             options.crop, options.crack_preference, options.mirror, options.vertical_flip, options.quarter_turns
         )
         self.photometric = Photometric.of_strength(options.photometric) if options.photometric else None
+        self._kept_apart = 0
         self.training: TrainingSet | None = None
         self.validation: EvaluationSet | None = None
         self.test: EvaluationSet | None = None
@@ -136,6 +145,9 @@ class CrackData:
             names = [pairs.name(index) for index in range(len(pairs))]
             parts = split_train_validation(names, options.validation_fraction, self.seed)
             train, validation = (subset(pairs, part) for part in parts)
+            self._kept_apart = len(validation)
+            looked_at = first_by_seed([names[index] for index in parts[1]], options.validation_images, self.seed)
+            validation = subset(validation, looked_at)
             if stage != "validate":
                 BatchSequence(len(train), self.seed, options.batch_size)  # refuses too few before anything is read
             _look(pairs, {"training": train, "validation": validation})
@@ -150,13 +162,19 @@ class CrackData:
             self.test = EvaluationSet(pairs, self.seed, scale, draw, distances)
 
     def split_record(self) -> dict[str, Any]:
-        """How the training images were divided: ``seed``, ``train`` (a count), ``validation`` (the names)."""
+        """How the training images were divided.
+
+        Returns:
+            ``seed``; ``train``, a count; ``validation``, the names of those that a validation looks at;
+            ``kept_apart``, how many are not trained on.
+        """
         CrackData.setup(self, "fit")
         kept = found(self.validation).source
         return {
             "seed": self.seed,
             "train": len(found(self.training)),
             "validation": [kept.name(index) for index in range(len(kept))],
+            "kept_apart": self._kept_apart,
         }
 
     def fingerprint(self) -> dict[str, str]:

@@ -33,5 +33,12 @@ def split_train_validation(names: Sequence[str], fraction: float, seed: int) -> 
             "at least one image left to train on",
             "Add images, or set data.validation_fraction=0.",
         )
+    validation = first_by_seed(names, count, seed)
+    kept = set(validation)
+    return [index for index in range(len(names)) if index not in kept], validation
+
+
+def first_by_seed(names: Sequence[str], count: int | None, seed: int) -> list[int]:
+    """Indices, ascending, of the ``count`` names with the smallest hash of (seed, name); None for all."""
     order = sorted(range(len(names)), key=lambda index: (item_seed(seed, "validation", names[index]), names[index]))
-    return sorted(order[count:]), sorted(order[:count])
+    return sorted(order[:count])

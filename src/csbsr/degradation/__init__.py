@@ -3,7 +3,7 @@
 from csbsr.degradation.camera import NUMBERS, Camera, camera_kernel
 from csbsr.degradation.camera_kernels import disc_kernel, motion_kernel, one_after_another, polygon_kernel
 from csbsr.degradation.degradation import Degradation, NoBlur
-from csbsr.degradation.degrade import at_least_float32, blur, degrade, degrade_varying, downscale
+from csbsr.degradation.degrade import at_least_float32, blur, degrade, degrade_large, degrade_varying, downscale
 from csbsr.degradation.jpeg import jpeg
 from csbsr.degradation.kernels import anisotropic_gaussian_kernel, delta_kernel
 from csbsr.degradation.ranges import DefocusRanges, LensRanges, MotionRanges, SensorRanges
@@ -27,6 +27,7 @@ __all__ = [
     "blur_of_shape",
     "camera_kernel",
     "degrade",
+    "degrade_large",
     "degrade_varying",
     "delta_kernel",
     "disc_kernel",

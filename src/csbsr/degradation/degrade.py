@@ -9,6 +9,7 @@ from torch import Tensor
 PADDINGS = ("zeros", "reflect")
 #: Weights (cubic, a = -0.75) of the two nearer and the two farther pixels around a point half-way between two pixels.
 HALF_WAY = (0.59375, -0.09375)
+_BLOCK = 4  # outputs a side that `degrade_large` computes together
 
 
 def degrade(hr: Tensor, kernel: Tensor, scale: int = 4, padding: str = "zeros", antialias: bool = False) -> Tensor:
@@ -44,10 +45,42 @@ def degrade(hr: Tensor, kernel: Tensor, scale: int = 4, padding: str = "zeros", 
     # with the kernel convolved by those weights: (k + 3)² products for every s² pixels instead of k² for each.
     hr = at_least_float32(hr)
     with torch.autocast(hr.device.type, enabled=False):
-        cubic = hr.new_full((4,), HALF_WAY[0])
-        cubic[::3] = HALF_WAY[1]  # filled in place: copying a list to an accelerator would wait for it
-        kernel = F.conv2d(kernel.to(hr.dtype), torch.outer(cubic, cubic)[None, None], padding=3)
-        return _correlate(hr, kernel, padding, border - first, scale)
+        return _correlate(hr, _with_cubic(kernel.to(hr.dtype)), padding, border - first, scale)
+
+
+def degrade_large(
+    hr: Tensor, kernel: Tensor, scale: int = 4, padding: str = "zeros", antialias: bool = False
+) -> Tensor:
+    """`degrade`, for large images on a CPU: the same to 1e-6, many times as fast and in a fraction of the memory.
+
+    The correlation of `degrade` has one output channel, which leaves a convolution library most of a processor's width
+    unused, or makes it copy every window.  Here blocks of 4 × 4 outputs are the channels, and blocks of 4s × 4s inputs
+    those of the input, so it is one dense 3 × 3 convolution.
+
+    Arguments, result and errors are those of `degrade`; ``kernel`` must be (1, 1, k, k) for this to make a difference.
+    """
+    side, first = kernel.shape[-1] + 3, scale // 2 - 2
+    before = kernel.shape[-1] // 2 - first  # pixels that an output looks back
+    block = _BLOCK * scale
+    fits = 0 <= before <= block and (_BLOCK - 1) * scale - before + side <= 2 * block
+    if antialias or scale % 2 or first < 0 or not fits or len(kernel) > 1 or padding != "zeros":
+        return degrade(hr, kernel, scale, padding, antialias)
+    _check_blur(hr, kernel, padding)
+    _check_scale(hr, scale)
+    hr = at_least_float32(hr)
+    height, width = hr.shape[-2:]
+    with torch.autocast(hr.device.type, enabled=False):
+        taps = _with_cubic(kernel.to(hr.dtype))[0, 0]
+        canvas = taps.new_zeros(_BLOCK, _BLOCK, 3 * block, 3 * block)
+        for i in range(_BLOCK):
+            for j in range(_BLOCK):
+                top, left = (block + scale * k - before for k in (i, j))
+                canvas[i, j, top : top + side, left : left + side] = taps
+        weight = canvas.view(_BLOCK**2, 3, block, 3, block).permute(0, 2, 4, 1, 3).flatten(1, 2)
+        channels = F.pad(hr, (0, -width % block, 0, -height % block)).flatten(0, 1)[:, None]
+        blocks = F.conv2d(F.pixel_unshuffle(channels, block), weight, padding=1)
+        lr = F.pixel_shuffle(blocks, _BLOCK)[..., : height // scale, : width // scale]
+        return lr.reshape(*hr.shape[:2], *lr.shape[-2:])
 
 
 def degrade_varying(
@@ -89,6 +122,13 @@ def check_padding(padding: str) -> None:
     """Raise ValueError unless ``padding`` is known."""
     if padding not in PADDINGS:
         raise ValueError(f"padding: expected one of {', '.join(PADDINGS)}, got {padding!r}")
+
+
+def _with_cubic(kernel: Tensor) -> Tensor:
+    """Kernels (B, 1, k, k) convolved by the weights of bicubic sampling half-way: (B, 1, k + 3, k + 3)."""
+    cubic = kernel.new_full((4,), HALF_WAY[0])
+    cubic[::3] = HALF_WAY[1]  # filled in place: copying a list to an accelerator would wait for it
+    return F.conv2d(kernel, torch.outer(cubic, cubic)[None, None], padding=3)
 
 
 def _correlate(image: Tensor, kernel: Tensor, padding: str, border: int, stride: int) -> Tensor:

@@ -14,6 +14,7 @@ from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 from PIL import Image
 
 from csbsr.data.reading import any_size, check_regular
+from csbsr.inspection.layers import write_layers
 from csbsr.inspection.measuring import Measuring
 from csbsr.inspection.record import DONE, FAILED, UNFINISHED, Record, Source
 from csbsr.inspection.report import write_report
@@ -161,6 +162,7 @@ class Job(Generic[AnyItem]):
             self.store.write_table()
             if self.work.measuring is not None:
                 write_report(self.store, self.work.measuring, self.work.sides, self.about)
+                write_layers(self.store, self.work.measuring.layers)
 
     def _one(self, item: AnyItem, partial: Path, tick: Callable[[AnyItem, float], None]) -> Record:
         """Results and record of one item; whatever is wrong with it ends up in the record."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,16 +14,20 @@ from csbsr.data.limits import MAX_MEGAPIXELS
 from csbsr.data.mask_values import IGNORED, MaskRule
 from csbsr.data.masks import read_labels
 from csbsr.data.reading import at_most, eight_bit, read_image, read_photograph
+from csbsr.data.reading.geo import read_georeference
 from csbsr.inspection.corrections import Correction, corrected, left_out
 from csbsr.inspection.counting import counting
+from csbsr.inspection.lines import Frame
 from csbsr.inspection.measuring import Measuring
 from csbsr.inspection.metadata import read_metadata
 from csbsr.inspection.record import Handled, Record, Source
 from csbsr.inspection.sources import Mask
+from csbsr.inspection.spread import spread_in
 from csbsr.inspection.store import GrowingFiles
 from csbsr.inspection.views import LARGEST
 from csbsr.measure import BlurMap, TooNoisyError, read_segmentation, reduced, reduction
 from csbsr.measure.checks import check_number
+from csbsr.measure.ground import Scale
 from csbsr.measure.reading import KINDS
 from csbsr.pages.pictures import limited
 
@@ -41,6 +45,8 @@ class MeasuringMasks:
         scale: pixels of a mask to one of the photograph; None for what is noted of it, or from the photograph, or 1.
         max_megapixels: of a photograph that is read; a mask may have as many at the photograph's scale.
         rule: which values of masks are crack, and which are left out; None for white and nothing.
+        bands: of photographs to read; None for those that are noted, or red, green and blue.
+        bits: of their numbers; None for what is noted, or told from each file.
 
     Raises:
         ValueError: something is out of its range.
@@ -49,7 +55,6 @@ class MeasuringMasks:
     noun = "mask"
     measured_settings = ()
     sides = ("without", "with the cracks")
-    kinds = ("widths", "cracks")
 
     def __init__(
         self,
@@ -59,14 +64,17 @@ class MeasuringMasks:
         scale: float | None = None,
         max_megapixels: float = MAX_MEGAPIXELS,
         rule: MaskRule | None = None,
+        bands: Sequence[int] | None = None,
+        bits: int | None = None,
     ) -> None:
         if kind not in KINDS:
             raise ValueError(f"kind: expected one of {', '.join(KINDS)}, got {kind!r}")
         for name, value in (("threshold", threshold), ("scale", scale)):
             if value is not None:
                 check_number(name, value)
+        self.kinds = ("widths", "cracks", *(("drawing",) if "dxf" in measuring.layers else ()))
         self.measuring, self.kind, self.threshold, self.scale, self.rule = measuring, kind, threshold, scale, rule
-        self.max_megapixels = max_megapixels
+        self.max_megapixels, self.bands, self.bits = max_megapixels, bands, bits
         # Raises for what is out of its range, before anything is written.
         measuring.measure("", np.zeros((1, 1), bool), _first(threshold, _THRESHOLD), _first(scale, 1))
 
@@ -87,27 +95,64 @@ class MeasuringMasks:
             segmentation, factor, ignored = found
             size = item.size or (segmentation.shape[0] * factor, segmentation.shape[1] * factor)
             record.handled, counts = self._counting(item, size, ignored, factor, segmentation.shape)
-            picture = None if item.picture is None else eight_bit(read_image(item.picture))
+            picture = self._picture(item)
             from_photograph = 1 if picture is None else factor * segmentation.shape[1] / picture.shape[1]
             scale = _first(self.scale, item.scale, from_photograph)
-            measurement = measuring.measure(name, segmentation, threshold, scale / factor, counts)
-            original, blur = self._light(item, picture, size)
+            ground = self._ground(item, name, size, scale)
+            record.handled = replace(record.handled, scale_refused="; ".join(ground.refused) or None)
+            spread = None if correction is not None else self._spread(item, segmentation, most)
+            measurement = measuring.measure(name, segmentation, threshold, scale / factor, counts, spread, ground)
+            original, blur = self._light(item, picture, size, ground)
             measurement = measuring.with_light(measurement, original, blur)
             if correction is not None:
                 record.handled = replace(record.handled, edited=True)
                 if item.path.is_file() and item.path != correction.path:
                     before, _ = read_segmentation(item.path, self.kind, most, item.predicted)
                     with contextlib.suppress(TooNoisyError):  # noise that somebody wiped away
-                        earlier = measuring.measure(name, before, threshold, scale / factor, counts)
+                        earlier = measuring.measure(name, before, threshold, scale / factor, counts, ground=ground)
                         record.before = measuring.numbers(earlier)
         view = limited(Image.fromarray(as_picture(segmentation) if picture is None else picture), LARGEST)
-        measuring.save(measurement, item.name, files, None, np.asarray(view))
+        geo = None if item.original is None or ground.rectify is not None else read_georeference(item.original)
+        measuring.save(measurement, item.name, files, None, np.asarray(view), Frame(scale / factor, geo))
         record.metadata = item.metadata or read_metadata(item.picture or item.path)
         record.agreement, record.scale, record.reduced, record.threshold = item.agreement, scale, factor, threshold
         record.stem, record.measured = item.stem, measuring.numbers(measurement)
 
+    def _ground(self, item: Mask, name: str, size: tuple[int, int], scale: float) -> Scale:
+        """The scale of the photograph; of one seen at an angle only if the mask is of its rectified picture."""
+        path, automatic = item.original, self.measuring.automatic
+        image = None
+        if path is not None and automatic is not None and automatic.marker_mm is not None:
+            image = eight_bit(read_image(path, *self._read_as(item)))
+        ground = self.measuring.ground(name, path, image)
+        if ground.rectify is None:
+            return ground
+        if all(abs(side - scale * own) <= scale for side, own in zip(size, ground.rectify.shape, strict=True)):
+            return ground
+        refusal = f"{ground.source.removesuffix(', rectified')}, and the mask is not of the rectified picture"
+        return Scale(refused=(*ground.refused, refusal))
+
+    def _read_as(self, item: Mask) -> tuple[Sequence[int] | None, int | None]:
+        """Bands and bits of the photograph."""
+        bands = item.bands if self.bands is None else self.bands
+        return bands, item.bits if self.bits is None else self.bits
+
+    def _picture(self, item: Mask) -> np.ndarray | None:
+        """What is shown under the cracks, (h, w, 3) uint8: the photograph, or a picture that csbsr-predict left."""
+        if item.picture is None:
+            return None
+        own = item.picture == item.photograph
+        return eight_bit(read_image(item.picture, *(self._read_as(item) if own else (None, None))))
+
+    def _spread(self, item: Mask, segmentation: np.ndarray, most: float) -> np.ndarray | None:
+        """The probability's standard deviation over flips; None without one of its size."""
+        if item.uncertainty is None or segmentation.dtype == bool or not item.uncertainty.is_file():
+            return None
+        found = spread_in(item.uncertainty, most)
+        return found if found.shape == segmentation.shape else None
+
     def _light(
-        self, item: Mask, picture: np.ndarray | None, size: tuple[int, int]
+        self, item: Mask, picture: np.ndarray | None, size: tuple[int, int], ground: Scale
     ) -> tuple[np.ndarray | None, BlurMap | None]:
         """The photograph to take widths from, and its blur; None without one, or if it is no longer what was read."""
         if not self.measuring.light or item.photograph is None:
@@ -117,7 +162,9 @@ class MeasuringMasks:
         elif item.noted is None or not item.noted.same_as(Source.of(item.photograph)):
             return None, None
         else:
-            original = read_image(item.photograph)
+            original = read_image(item.photograph, *self._read_as(item))
+        if original is not None and ground.rectify is not None:
+            original = ground.rectify.apply(original)
         if original is None or abs(original.shape[0] * size[1] - original.shape[1] * size[0]) > max(size):
             return None, None
         shape = (original.shape[0], original.shape[1])

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from csbsr.files import write_text
+from csbsr.inspection.drawing import check_drawing, write_drawing
+from csbsr.inspection.geopackage import check_geopackage
+from csbsr.inspection.lines import Frame, lines_of, to_text
 from csbsr.inspection.record import MEASURED, Measured
 from csbsr.inspection.store import GrowingFiles
 from csbsr.inspection.views import save_measured
@@ -23,11 +28,15 @@ from csbsr.measure import (
     with_light,
 )
 from csbsr.measure.checks import check_number
+from csbsr.measure.ground import Automatic, Scale
+from csbsr.measure.gsd import parse_sampling
 from csbsr.pages.files import csv_text
 
 _NUMBERS = ("percentile", "min_pixels", "spur", "hole", "megapixels")
+#: The layers that may be asked for.
+LAYERS = ("geojson", "gpkg", "dxf")
 #: What `Measuring.recorded` tells.
-RECORDED = ("gsd_mm", "gsd_mm_uncertainty", "light", "severity", *_NUMBERS)
+RECORDED = ("gsd_mm", "gsd_mm_uncertainty", "marker_mm", "light", "severity", *_NUMBERS)
 
 
 @dataclass(frozen=True)
@@ -44,6 +53,8 @@ class Measuring:
         megapixels: a larger image is shrunken before it is measured, so that memory stays bounded.
         max_branches: an image with more branches of cracks is not measured, see `csbsr.measure.measure_cracks`.
         light: measure widths from the photograph's intensities too, see `csbsr.measure.with_light`.
+        layers: of the map that are written, of `LAYERS`.
+        automatic: finds the ground sampling distance of each photograph, where ``gsd`` is None.
     """
 
     gsd: float | dict[str, float] | None = None
@@ -55,10 +66,13 @@ class Measuring:
     megapixels: float = 64
     max_branches: int | None = None
     light: bool = True
+    automatic: Automatic | None = None
+    layers: tuple[str, ...] = ("geojson",)
 
     def __post_init__(self) -> None:
         if self.min_pixels is None:
             object.__setattr__(self, "min_pixels", 1)
+        check_layers(self.layers)
         for name in _NUMBERS:
             check_number(name, getattr(self, name))
         if not self.megapixels > 0:
@@ -70,7 +84,14 @@ class Measuring:
         self.measure("", np.zeros((1, 1), bool), 0.5, 1)  # raises for what is out of its range
 
     def measure(
-        self, name: str, segmentation: np.ndarray, threshold: float, scale: float, valid: np.ndarray | None = None
+        self,
+        name: str,
+        segmentation: np.ndarray,
+        threshold: float,
+        scale: float,
+        valid: np.ndarray | None = None,
+        spread: np.ndarray | None = None,
+        ground: Scale | None = None,
     ) -> Measurement:
         """Measure one photograph.
 
@@ -80,22 +101,36 @@ class Measuring:
             threshold: at and above which a probability is crack.
             scale: pixels of ``segmentation`` to one of the photograph, along a side.
             valid: (H, W) bool, what of it counts; None for all.
+            spread: (H, W) standard deviation of the probability over flips; None without.
+            ground: the photograph's scale; None for what is listed.
 
         Raises:
             csbsr.measure.TooNoisyError: it has more than `max_branches`.
         """
-        return measure_cracks(
+        ground = ground or self.ground(name)
+        measurement = measure_cracks(
             segmentation,
             threshold,
-            gsd_mm=gsd_of(name, self.gsd),
+            gsd_mm=ground.sampling,
             scale=scale,
             percentile=self.percentile,
             min_pixels=(self.min_pixels or 0) * scale**2,
             spur=self.spur,
             hole=self.hole,
             valid=valid,
+            spread=spread,
             max_branches=self.max_branches,
         )
+        return replace(measurement, mm_source=ground.source)
+
+    def ground(self, name: str, path: Path | None = None, image: np.ndarray | None = None) -> Scale:
+        """The scale of a photograph: as it was given, else as its file or its ``image`` (H, W, 3) uint8 tells."""
+        given = gsd_of(name, self.gsd)
+        if given is not None:
+            return Scale(parse_sampling(given), "gsd_mm")
+        if self.automatic is None or path is None:
+            return Scale()
+        return self.automatic.of_file(path) if image is None else self.automatic.of_photograph(path, image)
 
     def with_light(
         self, measurement: Measurement, photograph: np.ndarray | None, blur: BlurMap | None = None
@@ -120,7 +155,13 @@ class Measuring:
         return csv_text(crack_rows(measurement, name, self.guide), CRACK_COLUMNS)
 
     def save(
-        self, measurement: Measurement, name: str, files: GrowingFiles, before: np.ndarray | None, after: np.ndarray
+        self,
+        measurement: Measurement,
+        name: str,
+        files: GrowingFiles,
+        before: np.ndarray | None,
+        after: np.ndarray,
+        frame: Frame,
     ) -> str:
         """Write a photograph's pictures for the report, and of its files those that show a measurement.
 
@@ -130,6 +171,7 @@ class Measuring:
             files: of the photograph.
             before: (h, w, 3) uint8, the photograph; None if it is itself what was measured.
             after: (H, W, 3) uint8, the view that was measured, at any size.
+            frame: what the measured image shows of the photograph.
 
         Returns:
             The table of cracks.
@@ -139,14 +181,20 @@ class Measuring:
             files.temporary("widths").write_bytes(widths)
         if "cracks" in files.kinds:
             write_text(files.temporary("cracks"), table)
+        lines = lines_of(measurement, name, frame, self.guide)
+        write_text(files.pictures.lines, to_text(lines))
+        if "drawing" in files.kinds:
+            write_drawing(files.temporary("drawing"), lines)
         return table
 
-    def recorded(self, name: str) -> dict[str, Any]:
-        """What a photograph's measurement hangs on, to tell results of other settings apart."""
+    def recorded(self, name: str, path: Path | None = None) -> dict[str, Any]:
+        """What a photograph's measurement hangs on, to tell results of other settings apart; ``path``: its file."""
         severity = None if self.guide is None else _described(self.guide)
-        gsd = gsd_of(name, self.gsd)
+        gsd = self.ground(name, path).sampling
+        marker = None if self.automatic is None or gsd is not None else self.automatic.marker_mm
+        looked_for = {} if marker is None else {"marker_mm": marker}
         chosen = {"gsd_mm": gsd, "gsd_mm_uncertainty": getattr(gsd, "uncertainty", None), "light": self.light}
-        return {**chosen, "severity": severity, **{key: getattr(self, key) for key in _NUMBERS}}
+        return {**chosen, **looked_for, "severity": severity, **{key: getattr(self, key) for key in _NUMBERS}}
 
     def shown(self) -> dict[str, Any]:
         """For the report: what was chosen, in words."""
@@ -157,6 +205,17 @@ class Measuring:
             "guide for classes": guide,
             "widths": "from mask and light" if self.light else "from the mask",
         }
+
+
+def check_layers(layers: Collection[str]) -> None:
+    """Raise ValueError for an unknown layer, or one whose package is not installed."""
+    for layer in layers:
+        if layer not in LAYERS:
+            raise ValueError(f"layers: expected some of {', '.join(LAYERS)}, got {layer!r}")
+    if "gpkg" in layers:
+        check_geopackage()
+    if "dxf" in layers:
+        check_drawing()
 
 
 def _described(guide: WidthGuide) -> str:

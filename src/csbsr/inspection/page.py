@@ -158,6 +158,8 @@ def remarks(row: Row) -> list[str]:
             found.append(f"{100 * share:.3g} % {what}; it counts in no area")
     if row.get("not_measured"):
         found.append(f"cracks: {row['not_measured']}")
+    if row.get("scale_refused"):
+        found.append(f"scale: {row['scale_refused']}")
     if row.get("note"):
         found.append(f"file: {row['note']}")
     if _number(row, "at_limit"):
@@ -232,6 +234,8 @@ def _figures(row: Row) -> list[tuple[str, str]]:
     orientation = _number(row, "orientation_deg")
     if orientation is not None:
         found.append(("orientation", f"{orientation:.0f}°"))
+    if row.get("gsd_source"):
+        found.append(("millimetres from", str(row["gsd_source"])))
     if _number(row, "consistency") is not None:
         found.append(("consistency", _text(row, "consistency", 3)))
     found += [(title, str(row[key])) for title, key in (("taken", "taken"), ("camera", "camera")) if row.get(key)]
@@ -288,7 +292,11 @@ def _comparison(row: Row, prefix: str) -> list[tuple[str, str, str]]:
     others = {key.removeprefix(prefix): value for key, value in row.items() if key.startswith(prefix)}
     theirs = dict(_figures({**others, "percentile": row.get("percentile")}))
     row = {key: value for key, value in row.items() if not key.startswith("width_reported_")}  # theirs are of the mask
-    ours = {name: value for name, value in _figures(row) if name not in ("consistency", "taken", "camera")}
+    ours = {
+        name: value
+        for name, value in _figures(row)
+        if name not in ("consistency", "taken", "camera", "millimetres from")
+    }
     return [(name, ours.get(name, "–"), theirs.get(name, "–")) for name in dict.fromkeys([*ours, *theirs])]
 
 

@@ -11,9 +11,11 @@ import numpy as np
 
 from csbsr.data.reading import Photograph as Shown
 from csbsr.data.reading import eight_bit, read_photograph
+from csbsr.data.reading.geo import read_georeference
 from csbsr.files import write_text
 from csbsr.inspection.corrections import left_out
 from csbsr.inspection.counting import counting
+from csbsr.inspection.lines import Frame
 from csbsr.inspection.measuring import RECORDED, Measuring
 from csbsr.inspection.metadata import read_metadata
 from csbsr.inspection.photographs import Photograph
@@ -21,6 +23,7 @@ from csbsr.inspection.record import Agreement, Handled, Measured, Predicted, Rec
 from csbsr.inspection.store import KINDS, GrowingFiles
 from csbsr.inspection.writing import KeptRows, ResultFiles
 from csbsr.measure import BlurMap, TooNoisyError, reduction
+from csbsr.measure.ground import Scale
 from csbsr.predict import Predictor
 from csbsr.predict.consistency import Consistency, flagged, kernel_shape
 from csbsr.predict.passes import Outcome
@@ -65,7 +68,7 @@ class Predicting:
         self.predictor, self.weights = predictor, weights
         self.bands, self.bits = None if bands is None else list(bands), bits
         absent = {"kernel": not predictor.system.estimates_kernel, "consistency": not predictor.system.comparable}
-        absent |= dict.fromkeys(MEASURED_KINDS, True)
+        absent |= dict.fromkeys((*MEASURED_KINDS, "drawing"), True)
         self.kinds = [kind for kind in KINDS if kind in save and not absent.get(kind)]
 
     def settings(self, item: Photograph) -> dict[str, Any]:
@@ -81,13 +84,20 @@ class Predicting:
         """Do one photograph: its files grow under their temporary names, its record is filled."""
         record.metadata = read_metadata(item.path)
         found = read_photograph(item.path, self.bands, self.bits)
+        missing = None if found.valid is None else float(f"{1 - found.valid.mean():.4g}")
+        ground = self._ground(item, found)
+        found = straightened(found, ground)
         image = found.image
         record.size, record.threshold = Size(image.shape[1], image.shape[0]), self.predictor.threshold
-        missing = None if found.valid is None else float(f"{1 - found.valid.mean():.4g}")
-        record.handled = Handled(missing_share=missing, note="; ".join(found.notes) or None)
+        record.handled = Handled(
+            missing_share=missing,
+            note="; ".join(found.notes) or None,
+            scale_refused="; ".join(ground.refused) or None,
+            rectified=None if ground.rectify is None else True,
+        )
         rows = ResultFiles(files, item.path)
         try:
-            outcome = self._run(item, found, rows, record, tick)
+            outcome = self._run(item, found, ground, rows, record, tick)
         finally:
             rows.abandon()
         record.predicted, record.agreement = predicted(outcome), agreement(outcome.consistency)
@@ -95,8 +105,18 @@ class Predicting:
             record.kernels = blur.numbers()
         record.digest = rows.digest.text()
 
+    def _ground(self, item: Photograph, found: Shown) -> Scale:
+        """The scale of a photograph, nothing where nothing is measured."""
+        return Scale()
+
     def _run(
-        self, item: Photograph, found: Shown, rows: ResultFiles, record: Record, tick: Callable[[float], None]
+        self,
+        item: Photograph,
+        found: Shown,
+        ground: Scale,
+        rows: ResultFiles,
+        record: Record,
+        tick: Callable[[float], None],
     ) -> Outcome:
         outcome = self.predictor.run(found.image, rows, rows.files.partial, tick, valid=found.valid)
         rows.complete(outcome)
@@ -117,7 +137,7 @@ class PredictingAndMeasuring(Predicting):
         bits: as for `Predicting`.
 
     Raises:
-        ValueError: as for `Predicting`, or another ``compare``.
+        ValueError: as for `Predicting`, another ``compare``, or polygons of photographs that a marker may turn.
     """
 
     measuring: Measuring
@@ -136,14 +156,26 @@ class PredictingAndMeasuring(Predicting):
         if compare not in (True, False, "auto"):
             raise ValueError(f"compare_bicubic: expected true, false or auto, got {compare!r}")
         super().__init__(predictor, save, weights, bands, bits)
-        self.kinds = [kind for kind in KINDS if kind in self.kinds or (kind in MEASURED_KINDS and kind in save)]
+        if (
+            {"labelme", "coco"} & set(save)
+            and measuring.automatic is not None
+            and measuring.automatic.marker_mm is not None
+        ):
+            raise ValueError(
+                "save: labelme and coco write polygons onto the photograph, and marker_mm rectifies photographs that "
+                "are seen at an angle; leave out one of them"
+            )
+        wanted = {kind for kind in MEASURED_KINDS if kind in save} | (
+            {"drawing"} if "dxf" in measuring.layers else set()
+        )
+        self.kinds = [kind for kind in KINDS if kind in self.kinds or kind in wanted]
         self.measuring, self.compare = measuring, compare
         self._bicubic = predictor.bicubic() if compare else None
 
     def settings(self, item: Photograph) -> dict[str, Any]:
         """What a photograph's results and their measurement hang on."""
         return {
-            **super().settings(item), **self.measuring.recorded(item.name), "compare_bicubic": self.compare
+            **super().settings(item), **self.measuring.recorded(item.name, item.path), "compare_bicubic": self.compare
         }  # fmt: skip
 
     def share(self, shape: Sequence[int]) -> float:
@@ -152,8 +184,18 @@ class PredictingAndMeasuring(Predicting):
         compares = self._compared(reduction((height, width), self.measuring.megapixels * 1e6)) is not None
         return _SHARE if compares else 1.0
 
+    def _ground(self, item: Photograph, found: Shown) -> Scale:
+        looked_at = self.measuring.automatic is not None and self.measuring.automatic.marker_mm is not None
+        return self.measuring.ground(item.name, item.path, eight_bit(found.image) if looked_at else None)
+
     def _run(
-        self, item: Photograph, found: Shown, rows: ResultFiles, record: Record, tick: Callable[[float], None]
+        self,
+        item: Photograph,
+        found: Shown,
+        ground: Scale,
+        rows: ResultFiles,
+        record: Record,
+        tick: Callable[[float], None],
     ) -> Outcome:
         image = found.image
         measuring, files, share = self.measuring, rows.files, self.share(image.shape)
@@ -164,12 +206,19 @@ class PredictingAndMeasuring(Predicting):
         place = files.place("mask")
         stem = place.with_name(place.name.removesuffix(f"_mask{KINDS['mask']}"))
         excluded = left_out(stem, item.path, outcome.shape)
+        if excluded is not None and ground.rectify is not None:
+            raise ValueError(
+                f"{item.path}: areas to be left out are drawn on the photograph, and marker_mm rectifies it; leave out "
+                "one of them"
+            )
         counts = counting(found.valid, excluded, outcome.shape, kept.factor)
         if excluded is not None:
             record.handled = replace(record.handled or Handled(), excluded_share=float(f"{excluded.mean():.4g}"))
         numbers: Measured | None = None
         try:
-            measurement = measuring.measure(item.name, kept.probability(), threshold, scale, counts)
+            measurement = measuring.measure(
+                item.name, kept.probability(), threshold, scale, counts, kept.spread(), ground
+            )
             kept.forget_probability()
             measurement = measuring.with_light(measurement, image, blur_of(outcome, self.predictor.scale, image))
             numbers = measuring.numbers(measurement)
@@ -177,7 +226,8 @@ class PredictingAndMeasuring(Predicting):
             record.handled = replace(record.handled or Handled(), not_measured=str(error))
             measurement = measuring.nothing(kept.probability().shape, threshold)
             kept.forget_probability()
-        table = measuring.save(measurement, item.name, files, eight_bit(image), kept.view())
+        frame = Frame(scale, None if ground.rectify is not None else read_georeference(item.path))
+        table = measuring.save(measurement, item.name, files, eight_bit(image), kept.view(), frame)
         write_text(files.pictures.cracks, table)
         del measurement
         bicubic: Measured | None = None
@@ -186,7 +236,7 @@ class PredictingAndMeasuring(Predicting):
             kernel = None if outcome.kernels is None else outcome.kernels.mean((0, 1))
             compared.run(image, enlarged, files.partial, lambda done: tick((1 - share) * done), kernel, found.valid)
             with contextlib.suppress(TooNoisyError):
-                other = measuring.measure(item.name, enlarged.probability(), threshold, scale, counts)
+                other = measuring.measure(item.name, enlarged.probability(), threshold, scale, counts, ground=ground)
                 bicubic = measuring.numbers(other)
         record.stem, record.reduced, record.measured, record.bicubic = item.stem, kept.factor, numbers, bicubic
         return outcome
@@ -194,6 +244,18 @@ class PredictingAndMeasuring(Predicting):
     def _compared(self, factor: int) -> Predictor | None:
         """What predicts the bicubic enlargement of a photograph that is measured shrunken by ``factor``."""
         return self._bicubic if self.compare is True or factor == 1 else None
+
+
+def straightened(found: Shown, ground: Scale) -> Shown:
+    """A photograph as it is predicted: brought to the plane of its marker where it was seen at an angle."""
+    if ground.rectify is None:
+        return found
+    shape = (found.image.shape[0], found.image.shape[1])
+    return found._replace(
+        image=ground.rectify.apply(found.image),
+        valid=ground.rectify.valid(found.valid, shape),
+        notes=(*found.notes, "rectified to the plane of its marker"),
+    )
 
 
 def predicted(outcome: Outcome) -> Predicted:

@@ -56,6 +56,8 @@ class Handled:
     edited: bool | None = None  #: the mask was corrected by hand, and that was measured
     note: str | None = None  #: what was assumed of the file
     not_measured: str | None = None  #: why its cracks were not measured, though it was predicted
+    scale_refused: str | None = None  #: why what its file or a marker tells of the scale was not used
+    rectified: bool | None = None  #: brought to the plane of its marker before it was predicted
 
 
 @dataclass(frozen=True)
@@ -120,6 +122,9 @@ class Measured:
     width_reported_percentile_low_mm: float | None = None
     width_reported_percentile_high_px: float | None = None
     width_reported_percentile_high_mm: float | None = None
+    mm_per_pixel_low: float | None = None
+    mm_per_pixel_high: float | None = None
+    gsd_source: str | None = None
 
 
 @dataclass(frozen=True)
@@ -154,7 +159,7 @@ _COMPARED = [
     name
     for name in MEASURED
     if name not in ("height_px", "width_px", "mm_per_pixel", "percentile", "severity_guide", "gsd_mm_uncertainty")
-    and not name.startswith(("width_reported_", "width_flags", "severity_between"))
+    and not name.startswith(("mm_per_pixel_", "gsd_source", "width_reported_", "width_flags", "severity_between"))
 ]
 #: The same of the bicubic enlargement, without what is the same for both.
 MEASURED_BICUBIC = [f"{BICUBIC}{name}" for name in _COMPARED]

@@ -16,7 +16,7 @@ from csbsr.pages.files import csv_text
 _LINKED = {
     "widths": "cracks, coloured by width", "cracks": "table of cracks", "overlay": "overlay", "mask": "mask",
     "probability": "probability", "sr": "super-resolved", "consistency": "consistency",
-    "labelme": "polygons (LabelMe)",
+    "labelme": "polygons (LabelMe)", "coco": "polygons (COCO)", "drawing": "drawing (DXF)",
 }  # fmt: skip
 
 

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from csbsr.data.pairs import folded
 from csbsr.inside import inside
@@ -50,6 +51,9 @@ class Mask:
         missing: share of the photograph's pixels where its file holds none, if noted.
         kernels: the estimated blur of the photograph, if noted; see `csbsr.measure.BlurMap.of_numbers`.
         noted: of the photograph's file, when it was read; None if nothing was noted.
+        bands: of the photograph that were read, if noted.
+        bits: of its numbers, if noted.
+        uncertainty: file of the probability's variance over flips, if there is one.
     """
 
     path: Path
@@ -71,6 +75,14 @@ class Mask:
     missing: float | None = None
     kernels: Mapping[str, object] | None = None
     noted: Source | None = None
+    bands: Sequence[int] | None = None
+    bits: int | None = None
+    uncertainty: Path | None = None
+
+    @property
+    def original(self) -> Path | None:
+        """The file of the photograph, whose head may tell its scale; None if it is not known."""
+        return self.photograph or (None if self.predicted else self.picture)
 
     def listed_name(self, gsd: float | dict[str, float] | None) -> str:
         """The name by which a list of ground sampling distances has it; its own if none does."""
@@ -243,6 +255,8 @@ class Results:
             missing=None if record.handled is None else record.handled.missing_share,
             kernels=record.kernels,
             noted=record.source,
+            **_read_as(record.settings or {}),
+            uncertainty=inside(self.folder, results["uncertainty"]) if "uncertainty" in results else None,
         )  # fmt: skip
 
     def _correctable(self, record: Record, stem: str) -> Correctable | None:
@@ -268,6 +282,13 @@ def _photograph(record: Record) -> Path | None:
     """The file of a photograph, if it is there as it was: a summary may come from anyone, and name any file."""
     source = record.source
     return Path(source.path) if source is not None and Source.of(Path(source.path)).same_as(source) else None
+
+
+def _read_as(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Bands and bits with which a photograph was read, as far as they are such."""
+    bands, bits = settings.get("bands"), settings.get("bits")
+    known = isinstance(bands, list) and all(type(band) is int for band in bands)
+    return {"bands": bands if known else None, "bits": bits if type(bits) is int else None}
 
 
 def _size(record: Record) -> tuple[int, int] | None:

@@ -1,8 +1,9 @@
 """A folder of results on disk: the only file that knows its names and what its summary looks like.
 
     <folder>/summary.json  summary.csv  cracks.csv  report.html
+    <folder>/cracks.geojson  cracks_wgs84.geojson  cracks.gpkg  photographs.geojson     see `csbsr.inspection.layers`
     <folder>/<stem>_<kind>.<ending>                     of each photograph, see `KINDS`
-    <folder>/pictures/<stem>/before.webp  after.webp  widths.png  cracks.csv     from which the report is made
+    <folder>/pictures/<stem>/before.webp  after.webp  widths.png  cracks.csv  lines.json     for report and layers
 
 ``before`` and ``after`` show one view, the former only where it differs; ``widths`` lies over ``after``: its cracks
 coloured by width, the rest transparent.
@@ -13,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import re
 import shutil
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -34,6 +36,9 @@ except ImportError:  # Windows: two programs in one folder are then not noticed
 log = logging.getLogger("csbsr")
 
 REPORT, CRACKS, SUMMARY, TABLE = "report.html", "cracks.csv", "summary.json", "summary.csv"
+#: Of the layers: what the names of those of cracks begin with, and the one of the photographs.
+LAYER, PLACES = "cracks", "photographs.geojson"
+_LAYERS = re.compile(rf"{LAYER}(_pixels|_epsg\d+)?(_wgs84)?\.(geojson|gpkg)|{re.escape(PLACES)}")
 #: Of `SUMMARY`; another number will say that entries changed their meaning.
 FORMAT = 1
 #: Folder inside an output folder with the pictures of the report.
@@ -52,6 +57,8 @@ KINDS = {
     "widths": ".jpg",
     "cracks": ".csv",
     "labelme": ".json",
+    "coco": ".json",
+    "drawing": ".dxf",
 }
 #: Bytes of a file name, in the usual file systems.
 LONGEST_NAME = 255
@@ -76,12 +83,13 @@ class PicturePlaces(NamedTuple):
     after: Path
     widths: Path
     cracks: Path
+    lines: Path
 
     @classmethod
     def of(cls, folder: str | Path, stem: str) -> PicturePlaces:
         """The files of the photograph whose results are named ``stem``."""
         own = Path(folder) / PICTURES / stem
-        return cls(own / "before.webp", own / "after.webp", own / "widths.png", own / "cracks.csv")
+        return cls(own / "before.webp", own / "after.webp", own / "widths.png", own / "cracks.csv", own / "lines.json")
 
 
 class Summary(NamedTuple):
@@ -213,6 +221,12 @@ class Store:
                 return []
             return rows
         return []
+
+    def remove_layers(self, written: Collection[str]) -> None:
+        """Remove layers of earlier runs that are not among those just written."""
+        for place in self.folder.iterdir():
+            if _LAYERS.fullmatch(place.name) and place.name not in written:
+                place.unlink()
 
     def remove(self, result: str) -> None:
         """Remove a file that a record names, if it is inside the folder; of a link the link alone."""

@@ -9,20 +9,22 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from csbsr.data.annotations import coco
 from csbsr.data.polygons import labelme
 from csbsr.data.reading import eight_bit
 from csbsr.files import write_text
 from csbsr.inspection.corrections import MaskDigest
 from csbsr.inspection.pictures import consistency_picture, kernel_sheet, overlay
 from csbsr.inspection.png import PngWriter
+from csbsr.inspection.spread import VARIANCE_WHITE
 from csbsr.inspection.store import GrowingFiles
 from csbsr.inspection.views import LARGEST
 from csbsr.measure import reduced, reduction
 from csbsr.predict.passes import LEVELS, Outcome, Sink
 from csbsr.predict.rows import Shrinker
 
-_VARIANCE_WHITE = 0.25  # the largest variance of a probability
 _WHOLE_IMAGES = (("sr", 3, 8), ("probability", 1, 16), ("mask", 1, 8), ("uncertainty", 1, 16))  # kind, channels, bits
+_POLYGONS = {"labelme": labelme, "coco": coco}
 
 
 class ResultFiles:
@@ -38,6 +40,7 @@ class ResultFiles:
         self.digest = MaskDigest(0)
         self._mask: list[np.ndarray] = []  # packed rows, for the polygons
         self._size = (0, 0)
+        self._polygons = {kind: make for kind, make in _POLYGONS.items() if kind in files.kinds}
         self._writers: dict[str, PngWriter] = {}
         self._overlay: tuple[Shrinker, Shrinker] | None = None  # of the image and of its cracks
 
@@ -66,12 +69,12 @@ class ResultFiles:
         if "probability" in self._writers:
             self._writers["probability"].write(levels)
         self.digest.add(mask)
-        if "labelme" in self.files.kinds:
+        if self._polygons:
             self._mask.append(np.packbits(mask, axis=1))
         if "mask" in self._writers:
             self._writers["mask"].write(mask.astype(np.uint8) * np.uint8(255))
         if "uncertainty" in self._writers and variance is not None:
-            share = (variance / np.float32(_VARIANCE_WHITE)).clip(0, 1)
+            share = (variance / np.float32(VARIANCE_WHITE)).clip(0, 1)
             self._writers["uncertainty"].write(np.rint(share * np.float32(LEVELS)).astype(np.uint16))
         if self._overlay is not None:
             self._overlay[1].add(mask)
@@ -83,7 +86,7 @@ class ResultFiles:
         if self._overlay is not None:
             picture = overlay(self._overlay[0].result() / np.float32(255), self._overlay[1].result())
             Image.fromarray(picture).save(self.files.temporary("overlay"), quality=90)
-        if "labelme" in self.files.kinds and outcome.scale:
+        if self._polygons and outcome.scale:
             self._write_polygons(outcome.scale)
         if "kernel" in self.files.kinds and outcome.kernels is not None:
             Image.fromarray(kernel_sheet(outcome.kernels)).save(self.files.temporary("kernel"))
@@ -93,16 +96,47 @@ class ResultFiles:
     def _write_polygons(self, scale: int) -> None:
         height, width = self._size
         mask = np.unpackbits(np.concatenate(self._mask), axis=1, count=width).view(bool)
-        place = self.files.places["labelme"]
-        image = "" if self.photograph is None else os.path.relpath(self.photograph.absolute(), place.absolute().parent)
-        content = labelme(mask, Path(image).as_posix(), (height // scale, width // scale), scale)
-        write_text(self.files.temporary("labelme"), json.dumps(content, ensure_ascii=False))
+        for kind, make in self._polygons.items():
+            place, image = self.files.places[kind], ""
+            if self.photograph is not None:
+                image = os.path.relpath(self.photograph.absolute(), place.absolute().parent)
+            content = make(mask, Path(image).as_posix(), (height // scale, width // scale), scale)
+            write_text(self.files.temporary(kind), json.dumps(content, ensure_ascii=False))
 
     def abandon(self) -> None:
         """Close what is unfinished."""
         for writer in self._writers.values():
             writer.abandon()
         self._writers, self._overlay = {}, None
+
+
+class _Shrunken:
+    """A map that arrives by rows, kept as float16 means over squares."""
+
+    def __init__(self, height: int, width: int, factor: int) -> None:
+        self._factor = factor
+        self.values = np.empty((-(-height // factor), -(-width // factor)), np.float16)
+        self._rest = np.empty((0, width), np.float32)
+        self._row = 0
+
+    def add(self, rows: np.ndarray) -> None:
+        """Take rows (n, W)."""
+        waiting = np.concatenate([self._rest, rows])
+        whole = len(waiting) // self._factor * self._factor
+        self._keep(waiting[:whole])
+        self._rest = waiting[whole:].copy()
+
+    def result(self) -> np.ndarray:
+        """(⌈H/factor⌉, ⌈W/factor⌉), after the last row."""
+        self._keep(self._rest)
+        self._rest = self._rest[:0]
+        return self.values
+
+    def _keep(self, rows: np.ndarray) -> None:
+        if len(rows):
+            means = reduced(rows, self._factor)
+            self.values[self._row : self._row + len(means)] = means
+            self._row += len(means)
 
 
 class KeptRows:
@@ -117,13 +151,13 @@ class KeptRows:
     def __init__(self, sink: Sink | None, megapixels: float, factor: int | None = None) -> None:
         self._sink, self._megapixels, self._given = sink, megapixels, factor
         self.factor = 1
+        self._variance: _Shrunken | None = None
 
     def begin(self, height: int, width: int) -> None:
         """Make room, anew if memory ran out."""
         self.factor = self._given or reduction((height, width), self._megapixels * 1e6)
-        self._kept = np.empty((-(-height // self.factor), -(-width // self.factor)), np.float16)
-        self._rest = np.empty((0, width), np.uint16)
-        self._row = 0
+        self._probability, self._variance = _Shrunken(height, width, self.factor), None
+        self._shape = (height, width)
         if self._sink is not None:
             self._view = Shrinker(height, width, -(-max(height, width) // LARGEST))
             self._sink.begin(height, width)
@@ -138,27 +172,23 @@ class KeptRows:
         """Keep segmented rows."""
         if self._sink is not None:
             self._sink.segmentation(levels, mask, variance)
-        waiting = np.concatenate([self._rest, levels])
-        whole = len(waiting) // self.factor * self.factor
-        self._keep(waiting[:whole])
-        self._rest = waiting[whole:].copy()
+        self._probability.add(levels * np.float32(1 / LEVELS))
+        if variance is not None:
+            self._variance = self._variance or _Shrunken(*self._shape, self.factor)
+            self._variance.add(variance)
 
     def probability(self) -> np.ndarray:
         """(H, W) float16, after the last row."""
-        self._keep(self._rest)
-        self._rest = self._rest[:0]
-        return self._kept
+        return self._probability.result()
+
+    def spread(self) -> np.ndarray | None:
+        """(H, W) float16, its standard deviation over flips; None with one flip."""
+        return None if self._variance is None else np.sqrt(self._variance.result())
 
     def forget_probability(self) -> None:
-        """Give its memory back."""
-        self._kept = self._kept[:0].copy()
+        """Give its memory back, and that of its spread."""
+        self._probability, self._variance = _Shrunken(0, 0, 1), None
 
     def view(self) -> np.ndarray:
         """The super-resolved image, (H, W, 3) uint8, its sides at most `LARGEST`."""
         return np.rint(self._view.result()).astype(np.uint8)
-
-    def _keep(self, levels: np.ndarray) -> None:
-        if len(levels):
-            rows = reduced(levels * np.float32(1 / LEVELS), self.factor)
-            self._kept[self._row : self._row + len(rows)] = rows
-            self._row += len(rows)

@@ -19,6 +19,28 @@ def conv3(inputs: int, outputs: int, stride: int = 1) -> nn.Conv2d:
     return nn.Conv2d(inputs, outputs, 3, stride, 1)
 
 
+_CUBIC = -0.75  # torch's cubic
+
+
+def enlarged(image: Tensor, scale: int) -> Tensor:
+    """The bicubic enlargement of ``image`` (B, C, h, w) before its pixels are shuffled, (B, C·s², h, w), float32.
+
+    ``F.pixel_shuffle(enlarged(x, s), s)`` is ``F.interpolate(x, scale_factor=s, mode="bicubic")``: every phase of the
+    enlargement is one 5 × 5 filter, borders repeated, and a convolution with many outputs is faster than sampling.
+    """
+    image = at_least_float32(image)
+    channels = image.shape[1]
+    with torch.autocast(image.device.type, enabled=False):
+        phases = (torch.arange(scale, dtype=image.dtype, device=image.device) + 0.5) / scale - 0.5
+        d = (phases[:, None] - torch.arange(-2, 3, dtype=image.dtype, device=image.device)).abs()
+        near, far = ((_CUBIC + 2) * d - (_CUBIC + 3)) * d * d + 1, _CUBIC * (((d - 5) * d + 8) * d - 4)
+        line = torch.where(d <= 1, near, torch.where(d < 2, far, torch.zeros_like(d)))
+        filters = (line[:, None, :, None] * line[None, :, None, :]).reshape(scale**2, 1, 1, 5, 5)
+        one = torch.eye(channels, dtype=image.dtype, device=image.device)[:, None, :, None, None]
+        weight = (one * filters[None, :, 0]).reshape(channels * scale**2, channels, 5, 5)
+        return F.conv2d(F.pad(image, (2, 2, 2, 2), mode="replicate"), weight)
+
+
 class ModulatedBlock(nn.Module):
     """``x + conv(relu((1 + g)·conv(x) + b))`` with g, b per channel from a condition (FiLM, Perez et al. 2018).
 
@@ -39,7 +61,8 @@ class ModulatedBlock(nn.Module):
 
     def forward(self, x: Tensor, condition: Tensor | None) -> Tensor:
         """(B, channels, h, w), condition (B, n)."""
-        return x + self.second(F.relu_(self._modulated(x, condition)))
+        y: Tensor = self.second(F.relu_(self._modulated(x, condition)))
+        return y.add_(x)  # in place, here and below: a fresh map at low resolution costs as much as adding
 
     def _modulated(self, x: Tensor, condition: Tensor | None) -> Tensor:
         if self.modulation is None or condition is None:
@@ -141,14 +164,14 @@ class Context(nn.Module):
         """Features (B, channels, h, w) and the standardised image (B, 3, h, w), h and w multiples of 8."""
         doubled = F.interpolate(0.5 * image, scale_factor=2, mode="bicubic", align_corners=False)
         first, *maps = self.encoder(doubled.contiguous(memory_format=torch.channels_last))
-        levels = [x + self.enter(first)]
+        levels = [self.enter(first).add_(x)]
         for down, join, norm, mix, seen in zip(self.down, self.join, self.norm, self.mix, maps, strict=True):
             layers = cast(nn.Conv2d, down), cast(nn.Conv2d, join), cast(nn.BatchNorm2d, norm)
             levels.append(mix(F.relu_(_joined(levels[-1], seen, *layers))))
         y = levels.pop()
         for lateral, up in zip(reversed(self.lateral), reversed(self.up), strict=True):
             large = F.interpolate(lateral(y), scale_factor=2, mode="bilinear", align_corners=False)
-            y = up(large + levels.pop())
+            y = up(large.add_(levels.pop()))
         return y
 
 
@@ -158,4 +181,4 @@ def _joined(x: Tensor, seen: Tensor, down: nn.Conv2d, join: nn.Conv2d, norm: nn.
         return norm(down(x) + join(seen))
     weight, bias = folded(down, norm)
     other, _ = folded(join, norm)
-    return F.conv2d(x, weight, bias, down.stride, down.padding) + F.conv2d(seen, other)
+    return F.conv2d(x, weight, bias, down.stride, down.padding).add_(F.conv2d(seen, other))

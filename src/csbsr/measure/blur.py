@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+#: Share within which a network's estimate of σ is usually right.
+ESTIMATED_WITHIN = 0.15
+
 
 @dataclass(frozen=True, eq=False)
 class BlurMap:
@@ -15,19 +18,24 @@ class BlurMap:
     Attributes:
         covariances: (rows, columns, 3) of xx, yy and xy, in square pixels of the photograph.
         shape: h, w of the photograph.
+        within: share within which σ is known, which widens the intervals of widths; 0 for a blur that is told exactly.
     """
 
     covariances: np.ndarray
     shape: tuple[int, int]
+    within: float = ESTIMATED_WITHIN
 
     @classmethod
-    def of_kernels(cls, kernels: np.ndarray, scale: float, shape: tuple[int, int]) -> BlurMap:
-        """From estimated kernels.
+    def of_kernels(
+        cls, kernels: np.ndarray, scale: float, shape: tuple[int, int], within: float = ESTIMATED_WITHIN
+    ) -> BlurMap:
+        """From kernels, as a network estimates them.
 
         Args:
             kernels: (rows, columns, k, k), each of sum 1, in pixels of an image ``scale`` times as large.
             scale: along a side.
             shape: h, w of the photograph.
+            within: share within which σ is known.
         """
         kernels = np.maximum(np.asarray(kernels, dtype=np.float64), 0)
         kernels = kernels / np.maximum(kernels.sum(axis=(2, 3), keepdims=True), 1e-12)
@@ -37,7 +45,7 @@ class BlurMap:
             (kernels * first * second).sum(axis=(2, 3))
             for first, second in ((x - mean_x, x - mean_x), (y - mean_y, y - mean_y), (x - mean_x, y - mean_y))
         ]
-        return cls(np.stack(moments, axis=-1) / scale**2, shape)
+        return cls(np.stack(moments, axis=-1) / scale**2, shape, within)
 
     @classmethod
     def of_numbers(cls, numbers: Mapping[str, object], shape: tuple[int, int]) -> BlurMap:

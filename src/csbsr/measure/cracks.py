@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from csbsr.measure.centreline import Centreline, straight_centrelines, trace_centrelines
+from csbsr.measure.intervals import NORMAL
 from csbsr.measure.noise import check_branches
 from csbsr.measure.patches import Patches
 from csbsr.measure.ragged import starts_of, taken
@@ -34,6 +35,7 @@ def measure_cracks(
     spur: float = 2.0,
     hole: int = 16,
     valid: np.ndarray | None = None,
+    spread: np.ndarray | None = None,
     max_branches: int | None = None,
 ) -> Measurement:
     """Measure every crack of one image.
@@ -56,6 +58,8 @@ def measure_cracks(
         hole: holes of up to this many pixels inside a crack are noise and closed.
         valid: (H, W) bool, what of the image counts; None for all.  Elsewhere there is no crack and no area, and a
             crack that ends there reaches the border.
+        spread: (H, W) float, standard deviation of the probability, e.g. over flips; it widens the intervals.  None if
+            it is not known.
         max_branches: of the skeletons, spurs included, in up to 4 megapixels, in proportion in larger images; None for
             no limit.
 
@@ -76,6 +80,8 @@ def measure_cracks(
     for name, value in (("min_pixels", min_pixels), ("spur", spur), ("hole", hole)):
         if not value >= 0:
             raise ValueError(f"{name}: expected 0 or more, got {value!r}")
+    if spread is not None and spread.shape != segmentation.shape:
+        raise ValueError(f"spread: expected {segmentation.shape}, as the segmentation, got {spread.shape}")
     size, outside = segmentation.size, None
     if valid is not None:
         if valid.shape != segmentation.shape or valid.dtype != bool:
@@ -89,7 +95,7 @@ def measure_cracks(
     skeleton = thin(mask)
     skeleton &= (boxes[:, cv2.CC_STAT_AREA] >= min_pixels)[labels]
     check_branches(skeleton, max_branches)
-    image = _Image(segmentation, labels, boxes, coverage(segmentation, mask, threshold), threshold, outside)
+    image = _Image(segmentation, labels, boxes, coverage(segmentation, mask, threshold), threshold, outside, spread)
     pixels = _skeleton_pixels(skeleton, mask, labels, len(boxes))
     numbers = np.flatnonzero(boxes[1:, cv2.CC_STAT_AREA] >= min_pixels) + 1
     numbers = numbers[np.lexsort((boxes[numbers, cv2.CC_STAT_LEFT], boxes[numbers, cv2.CC_STAT_TOP]))]
@@ -113,6 +119,7 @@ class _Image(NamedTuple):
     cover: np.ndarray  #: (H, W) of all cracks
     threshold: float
     outside: np.ndarray | None  #: (H, W) bool, what does not count and what is next to it
+    spread: np.ndarray | None  #: (H, W) standard deviation of the probability
 
 
 class _Cut(NamedTuple):
@@ -146,7 +153,7 @@ def _cut(image: _Image, label: int) -> _Cut:
         pixels=pixels,
         cover=cover,
         area=float(cover.sum(dtype=np.float64)),
-        edge=_edge(image.segmentation[part], image.labels[part], label, image.threshold),
+        edge=_edge(image, part, label),
         touches_border=at_side or (image.outside is not None and bool((image.outside[part] & own).any())),
     )
 
@@ -188,14 +195,19 @@ def _batches(numbers: np.ndarray, boxes: np.ndarray) -> Iterator[list[int]]:
         yield batch
 
 
-def _edge(segmentation: np.ndarray, labels: np.ndarray, label: int, threshold: float) -> float:
-    """Square pixels by which a crack grows or shrinks while the threshold moves by `_MOVE` either way."""
-    if segmentation.dtype == bool:
+def _edge(image: _Image, part: tuple[slice, slice], label: int) -> float:
+    """Square pixels by which a crack grows or shrinks: the threshold moves by `_MOVE` either way, and the probability
+    by what a spread of it makes likely, all along the crack at once."""
+    if image.segmentation.dtype == bool:
         return 0.0
+    labels = image.labels[part]
     near = cv2.dilate((labels == label).view(np.uint8), np.ones((3, 3), np.uint8), iterations=BAND).view(bool)
     near &= (labels == label) | (labels == 0)
-    values = segmentation[near]
-    return float(np.count_nonzero(np.abs(values - threshold) < _MOVE)) / 2
+    off = np.abs(image.segmentation[part][near] - image.threshold)
+    moved = float(np.count_nonzero(off < _MOVE)) / 2
+    if image.spread is None:
+        return moved
+    return math.hypot(moved, float(np.count_nonzero(off < NORMAL * image.spread[part][near])) / 2)
 
 
 def _grown(mask: np.ndarray) -> np.ndarray:

@@ -24,7 +24,9 @@ _FEWEST = 1  # independent stretches that tell their own scatter
 _CONTAINED = 0.7  # square pixels: the model's own blur holds the pixel and what resampling adds to a kernel
 _ASKED = 8  # of so many profiles one is fitted with other blurs too
 _STEP = 1.15  # ratio of neighbouring blurs that are told apart
-_SHARED = 0.7  # of the interval of one profile is common to a whole crack: black level and blur
+# Of the interval of one profile is common to a whole crack: black level and blur; where the blur is known and the
+# inside shows, little, because the black level is seen.
+_SHARED, _SHARED_SEEN = 0.7, 0.2
 # Beside cracks in any photograph lie stains and chipped edges: a background that wanders more is tried too.
 _PRIORS = replace(PRIORS, wander=(*PRIORS.wander, 0.6))
 _WINDOW = 3  # stretches in the moving mean of which maximum and percentile are taken
@@ -74,7 +76,8 @@ def light_widths(
     sigmas = [np.zeros(len(group.line)) if blur is None else blur.across(group.place, group.angle) for group in groups]
     insides = [_inside(group, sigma) for group, sigma in zip(groups, sigmas, strict=True)]
     priors = _with_black(np.concatenate(insides))
-    widths = [_fitted(group, sigma, priors) for group, sigma in zip(groups, sigmas, strict=True)]
+    within = 0.0 if blur is None else blur.within
+    widths = [_fitted(group, sigma, priors, within) for group, sigma in zip(groups, sigmas, strict=True)]
     fits = _Fits(
         owner[np.concatenate([group.line for group in groups])],
         np.concatenate([group.line * 2**32 + group.at for group in groups]),
@@ -88,7 +91,8 @@ def light_widths(
     numbers, starts = np.unique(fits.crack, return_index=True)
     for number, start, stop in zip(numbers, starts, [*starts[1:], len(order)], strict=True):
         part = slice(start, stop)
-        found[number] = _light(_Fits(*(field[part] for field in fits)), scale, measurement.percentile)
+        own = _Fits(*(field[part] for field in fits))
+        found[number] = _light(own, scale, measurement.percentile, blur is not None)
     return tuple(found)
 
 
@@ -100,11 +104,11 @@ def with_light(measurement: Measurement, photograph: np.ndarray, blur: BlurMap |
     return replace(measurement, cracks=tuple(cracks))
 
 
-def _fitted(group: Stretch, sigma: np.ndarray, priors: Priors) -> np.ndarray:
+def _fitted(group: Stretch, sigma: np.ndarray, priors: Priors, within: float) -> np.ndarray:
     """(n, 4) low, value, high in pixels of the photograph, and by how much the value hangs on a known blur.
 
-    Profiles of like blur share their templates.  Every `_ASKED`th of those with a known blur is fitted with the next
-    weaker and stronger one too, which estimates of kernels are often off by; the others have NaN there.
+    Profiles of like blur share their templates.  Every `_ASKED`th of those with a known blur is fitted with a weaker
+    and a stronger one too, by the share ``within`` which σ is known; the others have NaN there.
     """
     told = np.sqrt(np.maximum(sigma**2 - _CONTAINED, 0))
     steps = np.where(told > 0.3, np.rint(np.log(np.maximum(told, 0.3) / 0.3) / np.log(_STEP)), -1).astype(int)
@@ -113,11 +117,11 @@ def _fitted(group: Stretch, sigma: np.ndarray, priors: Priors) -> np.ndarray:
         part = np.flatnonzero(steps == step)
         known = None if step < 0 else 0.3 * _STEP**step
         result[part, :3] = photometric_widths(group.values[part], known, priors=priors, misfit=(0.0, 0.0))
-        if known is not None:
+        if known is not None and within > 0:
             asked = part[::_ASKED]
             near = [
                 photometric_widths(group.values[asked], other, priors=priors, misfit=(0.0, 0.0))[:, 1]
-                for other in (known / _STEP, known * _STEP)
+                for other in (known / (1 + within), known * (1 + within))
             ]
             result[asked, 3] = np.abs(near[1] - near[0]) / 2
     return result
@@ -146,7 +150,7 @@ def _with_black(inside: np.ndarray) -> Priors:
     return replace(_PRIORS, black=float(round(mean * scale)), black_spread=float(round(deviation * scale)))
 
 
-def _light(fits: _Fits, scale: float, percentile: float) -> Light:
+def _light(fits: _Fits, scale: float, percentile: float, knows_blur: bool) -> Light:
     low, value, high = fits.widths.T * scale
     first, third = np.quantile(value, (0.25, 0.75))
     reach = 2 * (third - first)
@@ -158,7 +162,10 @@ def _light(fits: _Fits, scale: float, percentile: float) -> Light:
     smooth = uniform_filter1d(usual, min(_WINDOW, len(usual)), mode="nearest")
     asked = fits.blurred[np.isfinite(fits.blurred)] * scale
     blur = float(np.mean(asked)) if len(asked) else 0.0
-    shared = [float(np.hypot(_SHARED * np.mean(side), blur)) for side in (value - low, high - value)]
+    seen = fits.inside[np.isfinite(fits.inside)]
+    shows = 2 * len(seen) >= len(value)
+    common = _SHARED_SEEN if shows and knows_blur else _SHARED
+    shared = [float(np.hypot(common * np.mean(side), blur)) for side in (value - low, high - value)]
     weights = np.ones(len(smooth))
 
     def around(number: float, count: float) -> Width:
@@ -176,5 +183,4 @@ def _light(fits: _Fits, scale: float, percentile: float) -> Light:
         around(float(smooth.max()), local),
         around(weighted_percentile(smooth, weights, percentile), local),
     )
-    seen = fits.inside[np.isfinite(fits.inside)]
-    return Light(widths, len(value), float(np.median(seen)) if 2 * len(seen) >= len(value) else None)
+    return Light(widths, len(value), float(np.median(seen)) if shows else None)

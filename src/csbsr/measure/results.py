@@ -37,7 +37,8 @@ class Crack:
         branches: lines between junctions and free ends, spurs pruned.
         touches_border: a pixel lies on the border of the image, so the crack may go on outside.
         centrelines: one for each branch, in the pixels of the image.
-        edge: pixels by which the mean width changes while the threshold moves by 0.1 of probability either way.
+        edge: pixels by which the mean width changes while the threshold moves by 0.1 of probability either way, and the
+            probability by its spread, if that is known.
         light: what the photograph's intensities say of its width, if they were asked.
         scale: pixels of the measured image to one of the photograph that was asked.
     """
@@ -78,9 +79,10 @@ class Crack:
     def mask_widths(self) -> WidthSet:
         """The widths from the mask, with intervals.
 
-        They are of what is found again on drawn cracks and of the threshold; where a photograph was asked too, also of
-        half of its pixels, by which a segmentor may place the edges.  Below two pixels of the photograph a segmentor
-        marks any crack about as wide, so the interval then goes from 0 to them at least.
+        They are of what is found again on drawn cracks, of the threshold and of the spread over flips; where a
+        photograph was asked too, also of half of its pixels, by which a segmentor may place the edges.  Below two
+        pixels of the photograph a segmentor marks any crack about as wide, so the interval then goes from 0 to them at
+        least.
         """
         half_pixel = 0.0 if self.light is None else 0.5 * self.scale
         guess = 0.0 if self.light is None else 2 * self.scale
@@ -106,6 +108,7 @@ class Measurement:
         percentile: of `Crack.width_percentile`.
         mm_per_pixel: millimetres to a pixel of the measured image; None if the photograph's was not given.
         mm_relative: share of it within which it is known, half of its 90 % interval.
+        mm_source: where it is from, for people.
     """
 
     cracks: tuple[Crack, ...]
@@ -114,6 +117,7 @@ class Measurement:
     percentile: float
     mm_per_pixel: float | None
     mm_relative: float = 0.0
+    mm_source: str = ""
 
     def mm(self, pixels: float | None) -> float | None:
         """A length in millimetres; None without ground sampling distance."""

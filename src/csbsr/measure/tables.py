@@ -20,18 +20,19 @@ _LIGHT = [f"width_light_{end}_{unit}" for end in ("mean", *_ENDS) for unit in _U
 _REPORTED = [
     f"width_reported_{kind}_{end}_{unit}" for kind in WidthSet._fields for end in ("value", *_ENDS) for unit in _UNITS
 ]
+_GROUND = ["mm_per_pixel_low", "mm_per_pixel_high", "gsd_source"]
 _SHARED = [*_SIZES, "at_limit", "area_px", "area_mm2", "density", "orientation_deg", "branches"]
 
 #: columns of `crack_rows`, for the header of a file without a crack
 CRACK_COLUMNS = [
     *("image", "crack", *_SHARED, "pixels", "x0", "y0", "x1", "y1", "touches_border", *_SEVERITY),
-    *("severity_between", *_INTERVALS, *_LIGHT, "light_profiles", "width_source", "width_flag", *_REPORTED),
+    *("severity_between", *_INTERVALS, *_LIGHT, "light_profiles", "width_source", "width_flag", *_REPORTED, *_GROUND),
 ]
 #: columns of `image_row`
 IMAGE_COLUMNS = [
     *("image", "height_px", "width_px", "mm_per_pixel", "threshold", "percentile", "cracks"),
     *(*_SHARED, *_SEVERITY),
-    *("severity_between", "gsd_mm_uncertainty", "width_flags", *_REPORTED),
+    *("severity_between", "gsd_mm_uncertainty", "width_flags", *_REPORTED, *_GROUND),
 ]
 
 
@@ -63,6 +64,7 @@ def crack_rows(measurement: Measurement, image: str, guide: WidthGuide | None = 
                     "touches_border": int(crack.touches_border),
                     **_severity(guide.of_crack(crack, measurement) if guide else None, guide),
                     **_of_crack(crack, measurement),
+                    **_ground(measurement),
                 },
             )
         )
@@ -83,6 +85,7 @@ def image_row(measurement: Measurement, image: str, guide: WidthGuide | None = N
         **_shared(measurement, measurement),
         **_severity(guide.of_image(measurement) if guide else None, guide),
         **_of_image(measurement),
+        **_ground(measurement),
     }
     return _ordered(IMAGE_COLUMNS, row)
 
@@ -136,6 +139,15 @@ def _of_image(measurement: Measurement) -> Row:
     for place, kind in enumerate(WidthSet._fields):
         row |= _cells(f"width_reported_{kind}", None if together is None else together[place], measurement)
     return row
+
+
+def _ground(measurement: Measurement) -> Row:
+    """The interval of the millimetres to a pixel, the same as their value where it is not known, and their source."""
+    value = measurement.mm_per_pixel
+    if value is None:
+        return dict.fromkeys(_GROUND, "")
+    low, high = (float(f"{value * (1 + sign * measurement.mm_relative):.6g}") for sign in (-1, 1))
+    return dict(zip(_GROUND, (low, high, measurement.mm_source), strict=True))
 
 
 def _ordered(columns: list[str], row: Row) -> Row:

@@ -9,7 +9,7 @@ import numpy as np
 from torch import Tensor
 from torch.nn import functional as F
 
-from csbsr.degradation import degrade, downscale
+from csbsr.degradation import degrade_large, downscale
 from csbsr.moments import second_moments
 
 #: Differences above which a photograph is flagged: as a whole, and where cracks are marked, whose edges differ more.
@@ -48,7 +48,8 @@ def difference(lr: Tensor, sr: Tensor, kernel: Tensor | None, scale: int, antial
     else:
         border = -(-(kernel.shape[-1] // 2 + 2 * scale) // scale)
         extended = F.pad(sr, (border * scale,) * 4, mode="replicate")
-        again = degrade(extended, kernel.float(), scale, antialias=antialias)[..., border:-border, border:-border]
+        again = degrade_large(extended, kernel.float(), scale, antialias=antialias)
+        again = again[..., border:-border, border:-border]
     return (again - lr).square().mean(1).sqrt().cpu().numpy()
 
 

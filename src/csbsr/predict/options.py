@@ -63,5 +63,5 @@ class PredictionOptions:
 def suggested(network: JointSystem) -> PredictionOptions:
     """What suits a network: the lite system works at low resolution, takes large tiles and one blur a photograph."""
     if isinstance(network, LiteNetwork):
-        return PredictionOptions(tile=2048, margin_sr=352, margin_segmentation=352, kernel="photograph")
+        return PredictionOptions(tile=2560, margin_sr=320, margin_segmentation=320, kernel="photograph")
     return PredictionOptions()

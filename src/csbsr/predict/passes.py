@@ -18,10 +18,11 @@ from csbsr.joint.lite_appearance import appearance_of
 from csbsr.joint.lite_appearance import flipped as flipped_appearance
 from csbsr.predict.consistency import Consistency, difference, summarised
 from csbsr.predict.rows import RowStore, Shrinker, Statistics, as_float
-from csbsr.predict.system import FLIPS, System, flipped, flipped_kernel
+from csbsr.predict.system import FLIPS, System, Upscaled, flipped, flipped_kernel
 from csbsr.predict.tiling import Axis, Blender, Window
 
 LEVELS = 65535  # of a probability in a file; the mask follows from the rounded probability, so both files agree
+_AROUND = 16  # pixels of the photograph around a tile that its difference from the photograph needs
 _SAMPLES = 16  # tiles on which one kernel for the photograph is estimated
 
 
@@ -145,7 +146,7 @@ class Run:
             self._appearance = self._looked_at(self.system.lite)
         elif self.options.one_kernel:
             self._estimates = self._mean_estimates()
-        with RowStore(self.channels * len(self.flips), w * s, self.folder) as store:
+        with RowStore((3 if self.system.serial else 1) * len(self.flips), w * s, self.folder) as store:
             statistics, differences = self._first_pass(sink, store)
             cracks = Shrinker(h * s, w * s, s, largest=True)
             found = 0
@@ -168,7 +169,8 @@ class Run:
     def _first_pass(self, sink: Sink, store: RowStore) -> tuple[list[tuple[np.ndarray, np.ndarray]], np.ndarray | None]:
         """Fill ``store``; the statistics of each flip, and the differences between photograph and result."""
         system, layout, s = self.system, self.layout, self.system.scale
-        blender = Blender(layout.rows, layout.columns, store.channels, s)
+        compact = system.lite is not None  # made for large photographs
+        blender = Blender(layout.rows, layout.columns, self.channels * len(self.flips), s, compact)
         residual = Blender(layout.rows, layout.columns, 1, 1) if system.comparable else None
         residual_rows = []
         statistics = [Statistics(3) for _ in self.flips]
@@ -177,37 +179,53 @@ class Run:
             for j in range(len(layout.columns)):
                 top, left = layout.window(i, j, layout.margin_sr)
                 lr = self._photograph_window(top, left)
-                tile, kernels = [], []
-                for axes in self.flips:
+                kernels = []
+                for f, axes in enumerate(self.flips):
                     image = system.tensor(flipped(lr, axes))
                     estimates = [flipped_kernel(vector, axes) for vector in self._estimates]
                     if self._appearance is None:
                         upscaled = system.upscale(image, estimates)
                     else:
                         upscaled = system.upscale(image, appearance=flipped_appearance(self._appearance, axes))
-                    tile.append(flipped(upscaled.sr, axes))
-                    if upscaled.segmentation is not None:
-                        tile.append(flipped(upscaled.segmentation, axes))
                     kernels.append(upscaled.kernel)
                     if residual is not None and not axes:
-                        again = difference(image, upscaled.sr_tensor, upscaled.kernel, s, self.options.antialias)
-                        residual.add(i, j, again, top, left)
+                        residual.add(i, j, *self._difference(i, j, image, upscaled, top, left))
+                    for first, part in ((0, upscaled.sr), (3, upscaled.segmentation)):
+                        if part is not None:
+                            _require_finite(part)
+                            blender.add(i, j, flipped(part, axes), top, left, f * self.channels + first)
                     self._tick(self._step)
                 self._kernels[i, j] = kernels
-                blender.add(i, j, np.concatenate(tile), top, left)
             for rows in blender.finished(i):
-                _require_finite(rows)
-                store.append(rows)
-                versions = rows.reshape(len(self.flips), self.channels, *rows.shape[1:])[:, :3]
+                every = rows.reshape(len(self.flips), self.channels, *rows.shape[1:])
+                versions = every[:, :3]
+                store.append((versions if system.serial else every[:, 3:]).reshape(store.channels, *rows.shape[1:]))
                 counts = self._counts(row, rows.shape[1])
                 row += rows.shape[1]
-                for version, numbers in zip(versions, statistics, strict=True):
+                for version, numbers in zip(versions, statistics, strict=True) if system.serial else ():
                     numbers.add(version if counts is None else version[:, counts][:, None])
                 image = versions.mean(0) if len(versions) > 1 else versions[0]
                 sink.sr(image if counts is None else image * counts)
             if residual is not None:
                 residual_rows += [rows[0].copy() for rows in residual.finished(i)]
-        return [numbers.result() for numbers in statistics], np.concatenate(residual_rows) if residual_rows else None
+        found = [numbers.result() for numbers in statistics] if system.serial else []
+        return found, np.concatenate(residual_rows) if residual_rows else None
+
+    def _difference(
+        self, i: int, j: int, image: Tensor, upscaled: Upscaled, top: Window, left: Window
+    ) -> tuple[np.ndarray, Window, Window]:
+        """`difference` of what tile (i, j) contributes, and the rows and columns of the photograph that it covers."""
+        inner = [
+            Window(max(window.start, kept.start - _AROUND), min(window.stop, kept.stop + _AROUND))
+            for window, kept in ((top, self.layout.rows.kept(i)), (left, self.layout.columns.kept(j)))
+        ]
+        y, x = (
+            Window(part.start - window.start, part.stop - window.start)
+            for part, window in zip(inner, (top, left), strict=True)
+        )
+        s = self.system.scale
+        lr, sr = image[..., y.slice, x.slice], upscaled.sr_tensor[..., y.times(s).slice, x.times(s).slice]
+        return difference(lr, sr, upscaled.kernel, s, self.options.antialias), inner[0], inner[1]
 
     def _second_pass(self, store: RowStore, statistics: list[tuple[np.ndarray, np.ndarray]]) -> Iterator[np.ndarray]:
         """Probabilities of finished rows, (flips, n, W)."""
@@ -215,8 +233,7 @@ class Run:
         height = layout.rows.length * s
         if not system.serial:
             for start in range(0, height, 64):
-                rows = as_float(store.read(start, min(start + 64, height)))
-                yield rows[3 :: self.channels]
+                yield as_float(store.read(start, min(start + 64, height)))
             return
         blender = Blender(layout.rows, layout.columns, len(self.flips), s)
         for i in range(len(layout.rows)):

@@ -233,8 +233,8 @@ class Predictor:
             per_pixel * layout.largest(margin) * s * s
             for per_pixel, margin in zip(self._bytes, (layout.margin_sr, layout.margin_segmentation), strict=True)
         )
-        rows = (tile + 2 * self.options.margin_segmentation + self.options.blend) * s * shape[1]
-        blending = rows * 4 * 3 * self.options.flips  # a row of tiles in float32
+        rows = min(tile + self.options.blend, s * shape[0]) * s * shape[1]
+        blending = rows * 2 * 4 * self.options.flips  # a row of tiles in 16 bits
         return max(first, second) + blending + 9 * shape[0] * shape[1]
 
 

@@ -9,7 +9,7 @@ from types import TracebackType
 import numpy as np
 
 #: Largest image kept in memory, in bytes.
-IN_MEMORY = 128 << 20
+IN_MEMORY = 32 << 20
 _MAXIMUM = 65535
 
 

@@ -98,6 +98,11 @@ class Axis:
         return weights
 
 
+#: What 1 is in a `Blender` of 16 bits: four parts of it, each rounded, stay below 65536.
+_ONE = 65532
+_STRIP = 64  # rows that are added or handed over at a time
+
+
 class Blender:
     """Adds up weighted tiles and hands over the rows that no later tile touches.
 
@@ -108,24 +113,35 @@ class Blender:
         columns: tiles from left to right.
         channels: of the image.
         scale: size of the image relative to the photograph that the axes describe.
+        compact: hold values in [0, 1] in 16 bits, half the memory; they are off by at most 3.1e-5, by 7.7e-6 where
+            nothing is blended.
     """
 
-    def __init__(self, rows: Axis, columns: Axis, channels: int, scale: int) -> None:
+    def __init__(self, rows: Axis, columns: Axis, channels: int, scale: int, compact: bool = False) -> None:
         self.rows, self.columns, self.scale = rows, columns, scale
         height = max(rows.kept(i).size for i in range(len(rows)))
-        self._sum = np.zeros((channels, height * scale, columns.length * scale), np.float32)
+        dtype = np.uint16 if compact else np.float32
+        self._sum = np.zeros((channels, height * scale, columns.length * scale), dtype)
+        self._one = np.float32(_ONE if compact else 1)
         self._column_weights = [columns.weights(j, scale) for j in range(len(columns))]
 
-    def add(self, i: int, j: int, tile: np.ndarray, top: Window, left: Window) -> None:
-        """Add tile (i, j): (C, H, W), computed on rows ``top`` and columns ``left`` of the photograph."""
+    def add(self, i: int, j: int, tile: np.ndarray, top: Window, left: Window, first: int = 0) -> None:
+        """Add tile (i, j): (C, H, W), computed on rows ``top`` and columns ``left`` of the photograph.
+
+        A tile of fewer channels than the image adds to those from ``first`` on.
+        """
         rows, columns, s = self.rows.kept(i), self.columns.kept(j), self.scale
         y, x = rows.start - top.start, columns.start - left.start
         inner = tile[:, y * s : (y + rows.size) * s, x * s : (x + columns.size) * s]
-        weighted = inner * self._column_weights[j]
-        weighted *= self.rows.weights(i, s)[:, None]
-        self._sum[:, : rows.size * s, columns.start * s : columns.stop * s] += weighted
+        place = self._sum[first : first + len(tile), : rows.size * s, columns.start * s : columns.stop * s]
+        down = self.rows.weights(i, s)[:, None] * self._one
+        for start in range(0, rows.size * s, _STRIP):
+            strip = slice(start, start + _STRIP)
+            weighted = inner[:, strip] * self._column_weights[j]
+            weighted *= down[strip]
+            place[:, strip] += weighted if place.dtype == np.float32 else np.rint(weighted).astype(place.dtype)
 
-    def finished(self, i: int, at_most: int = 64) -> Iterator[np.ndarray]:
+    def finished(self, i: int, at_most: int = _STRIP) -> Iterator[np.ndarray]:
         """After all tiles of row ``i``: its finished rows in parts (C, at most ``at_most``, W), valid until the next.
 
         Exhaust it before adding tiles of row ``i + 1``.
@@ -133,7 +149,8 @@ class Blender:
         kept, s = self.rows.kept(i), self.scale
         ready = ((self.rows.kept(i + 1).start if i + 1 < len(self.rows) else kept.stop) - kept.start) * s
         for start in range(0, ready, at_most):
-            yield self._sum[:, start : min(start + at_most, ready)]
+            part = self._sum[:, start : min(start + at_most, ready)]
+            yield part if part.dtype == np.float32 else part * (1 / self._one)
         rest = kept.size * s - ready
         self._sum[:, :rest] = self._sum[:, ready : ready + rest].copy()
         self._sum[:, rest:] = 0

@@ -103,6 +103,8 @@ class CrackModule(LightningModule):
         terms = _needed("loss", self.loss)(output, batch, alpha=alpha, joint=phase.segments)
         loss = terms.total.mean()
         self._note_if_non_finite(loss, batch["name"])
+        if not self._is_logged():
+            return loss
         scalars = {f"train/{name}": value.detach().mean() for name, value in terms.terms.items()}
         scalars = mean_over_processes({"train/loss": loss.detach(), **scalars})
         self.log_dict(scalars, batch_size=len(batch["name"]))
@@ -111,6 +113,11 @@ class CrackModule(LightningModule):
             batch_size=len(batch["name"]),
         )
         return loss
+
+    def _is_logged(self) -> bool:
+        """Whether the logger takes values of this step; collecting them takes milliseconds."""
+        interval: int = self.trainer.log_every_n_steps  # type: ignore[attr-defined]  # Lightning sets it without declaring it
+        return interval > 0 and (self.global_step + 1) % interval == 0
 
     def _note_if_non_finite(self, loss: Tensor, names: list[str]) -> None:
         """Start carrying the verdict to the host; it is read before the update, when the backward pass is queued."""
@@ -173,8 +180,9 @@ class CrackModule(LightningModule):
             self.card["recommended_threshold"] = values["iou_max_threshold"]
             shown = {name: values[name] for name in ("iou_max", "aiu", "psnr", "ssim", "kernel_psnr") if name in values}
             rank_zero_only(log.info)(
-                "step %d: validation %s",
+                "step %d: validation on %d images: %s",
                 self.global_step,
+                round(values["images"]),
                 ", ".join(f"{name} {value:.3f}" for name, value in shown.items()),
             )
         self.log_dict({f"val/{name}": value for name, value in values.items()}, sync_dist=True)

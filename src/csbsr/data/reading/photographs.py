@@ -54,15 +54,19 @@ def read_photograph(path: str | Path, bands: Sequence[int] | None = None, bits: 
     return Photograph(np.ascontiguousarray(image), valid, tuple(notes))
 
 
-def read_image(path: str | Path) -> np.ndarray:
+def read_image(path: str | Path, bands: Sequence[int] | None = None, bits: int | None = None) -> np.ndarray:
     """The ``image`` of `read_photograph`, also where the file says that there is none.
+
+    Args:
+        path: as there; so are ``bands`` and ``bits``.
 
     Raises:
         DataError: see there; a transparent file is read.
     """
     found = decode(path)
-    pixels = _chosen(path, found, None)
-    image = pixels if pixels.dtype == np.uint8 else _unit(path, pixels, found.valid, found.white, None, [])
+    pixels = _chosen(path, found, bands)
+    exact = pixels.dtype == np.uint8 and bits in (None, 8)
+    image = pixels if exact else _unit(path, pixels, found.valid, found.white, bits, [])
     return np.ascontiguousarray(np.repeat(image, 3, 2) if image.shape[2] == 1 else image)
 
 

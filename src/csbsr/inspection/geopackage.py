@@ -1,0 +1,117 @@
+"""Lines as a GeoPackage with a style, in which QGIS opens them: coloured by width (``pip install csbsr[geo]``)."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import struct
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+_LAYER = "cracks"
+_WIDTH = {True: "width_reported_percentile_high_mm", False: "width_reported_percentile_high_px"}
+#: Upper ends of the classes of width, in mm and in pixels, and their colours.
+CLASSES = {True: (0.1, 0.2, 0.3, 0.4), False: (2.0, 4.0, 8.0, 16.0)}
+_COLOURS = ("#2c7bb6", "#00a6ca", "#f9d057", "#f29e2e", "#d7191c")
+_STYLES = """CREATE TABLE layer_styles (id INTEGER PRIMARY KEY AUTOINCREMENT, f_table_catalog TEXT, f_table_schema TEXT,
+f_table_name TEXT, f_geometry_column TEXT, styleName TEXT, styleQML TEXT, styleSLD TEXT, useAsDefault BOOLEAN,
+description TEXT, owner TEXT, ui TEXT, update_time DATETIME DEFAULT CURRENT_TIMESTAMP)"""
+
+
+def check_geopackage() -> None:
+    """Raise ValueError if pyogrio is not installed."""
+    try:
+        import pyogrio  # noqa: F401
+    except ImportError as error:
+        raise ValueError("layers: gpkg needs pyogrio; pip install csbsr[geo]") from error
+
+
+def write_geopackage(
+    path: Path, features: Sequence[tuple[list[np.ndarray], Mapping[str, Any]]], system: int | None
+) -> None:
+    """Write the lines of cracks, with their properties as columns, and the style.
+
+    Args:
+        path: of the file; an earlier one is replaced when the new one is whole.
+        features: lines (n, 2) of each crack, and its properties, of the same names.
+        system: code of EPSG; None for pixels, whose y is then turned upwards.
+    """
+    from pyogrio.raw import write
+
+    flip = np.array([1.0, -1.0 if system is None else 1.0])
+    geometry = np.array([multi_line([line * flip for line in lines]) for lines, _ in features], dtype=object)
+    names = list(features[0][1]) if features else []
+    columns = [_column([told[name] for _, told in features]) for name in names]
+    growing = path.with_name(f".{path.name}")
+    growing.unlink(missing_ok=True)
+    crs = None if system is None else f"EPSG:{system}"
+    write(
+        growing, geometry, field_data=columns, fields=np.array(names, dtype=object), layer=_LAYER, driver="GPKG",
+        geometry_type="MultiLineString", crs=crs,
+    )  # fmt: skip
+    in_mm = any(told.get(_WIDTH[True]) is not None for _, told in features)
+    _add_style(growing, style(in_mm))
+    os.replace(growing, path)
+
+
+def multi_line(lines: Sequence[np.ndarray]) -> bytes:
+    """Lines (n, 2) as the MultiLineString of well-known binary (OGC 06-103r4, 8.2)."""
+    parts = [struct.pack("<BII", 1, 2, len(line)) + line.astype("<f8").tobytes() for line in lines]
+    return struct.pack("<BII", 1, 5, len(lines)) + b"".join(parts)
+
+
+def style(in_mm: bool) -> str:
+    """A style of QGIS (QML): lines in five classes of width, the upper end of what is reported."""
+    unit, ends = ("mm", CLASSES[True]) if in_mm else ("px", CLASSES[False])
+    lows, highs = (0.0, *ends), (*ends, 1e9)
+    ranges, symbols = [], []
+    for index, (low, high, colour) in enumerate(zip(lows, highs, _COLOURS, strict=True)):
+        label = f"over {low:g} {unit}" if index == len(ends) else f"{low:g} to {high:g} {unit}"
+        ranges.append(f'<range symbol="{index}" lower="{low}" upper="{high}" label="{label}" render="true"/>')
+        symbols.append(
+            f'<symbol type="line" name="{index}" alpha="1" clip_to_extent="1"><layer class="SimpleLine" enabled="1" '
+            f'pass="0" locked="0"><Option type="Map"><Option type="QString" name="line_color" value="{_rgb(colour)}"/>'
+            f'<Option type="QString" name="line_width" value="{0.3 + 0.2 * index:.1f}"/></Option></layer></symbol>'
+        )
+    return (
+        '<!DOCTYPE qgis PUBLIC "http://mrcc.com/qgis.dtd" "SYSTEM"><qgis version="3.28" styleCategories="Symbology">'
+        f'<renderer-v2 type="graduatedSymbol" attr="{_WIDTH[in_mm]}" graduatedMethod="GraduatedColor">'
+        f"<ranges>{''.join(ranges)}</ranges><symbols>{''.join(symbols)}</symbols></renderer-v2></qgis>"
+    )
+
+
+def _add_style(path: Path, text: str) -> None:
+    connection = sqlite3.connect(path)
+    try:
+        column = connection.execute(
+            "SELECT column_name FROM gpkg_geometry_columns WHERE table_name = ?", (_LAYER,)
+        ).fetchone()
+        connection.execute(_STYLES)
+        connection.execute(
+            "INSERT INTO layer_styles (f_table_catalog, f_table_schema, f_table_name, f_geometry_column, styleName, "
+            "styleQML, styleSLD, useAsDefault, description, owner) VALUES ('', '', ?, ?, 'width', ?, '', 1, ?, '')",
+            (_LAYER, column[0], text, "cracks by width"),
+        )
+        connection.execute(
+            "INSERT INTO gpkg_contents (table_name, data_type, identifier) VALUES ('layer_styles', 'attributes', "
+            "'layer_styles')"
+        )
+        connection.commit()
+    finally:
+        connection.close()
+
+
+def _column(values: Sequence[Any]) -> np.ndarray:
+    """Values of one type, None where there are none: numbers with NaN, or texts."""
+    known = [value for value in values if value is not None]
+    if known and all(isinstance(value, (int, float)) for value in known):
+        return np.array([np.nan if value is None else float(value) for value in values])
+    return np.array([None if value is None else str(value) for value in values], dtype=object)
+
+
+def _rgb(colour: str) -> str:
+    red, green, blue = (int(colour[place : place + 2], 16) for place in (1, 3, 5))
+    return f"{red},{green},{blue},255"

@@ -1,0 +1,117 @@
+"""The cracks of one photograph as lines, kept in its folder of pictures until all layers are written from them."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from csbsr.data.reading.geo import GeoReference
+from csbsr.measure import Measurement, WidthGuide
+from csbsr.measure.lines import crack_lines, line_rows
+from csbsr.pages.files import json_text, read_json
+
+FORMAT = 1
+_DIGITS = 3  # of a pixel
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What a measured image shows of its photograph.
+
+    Attributes:
+        scale: pixels of the measured image to one of the photograph, along a side.
+        geo: where the photograph lies; None for one that is not georeferenced.
+    """
+
+    scale: float
+    geo: GeoReference | None = None
+
+
+@dataclass(frozen=True)
+class CrackLine:
+    """A crack: its lines (n, 2), x and y in pixels of the photograph from its upper left corner, and its numbers."""
+
+    lines: tuple[np.ndarray, ...]
+    properties: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Lines:
+    """The cracks of one photograph.
+
+    Attributes:
+        photograph: its name.
+        size: width and height in its pixels.
+        mm_per_pixel: of the photograph; None if it is not known.
+        geo: where it lies.
+        cracks: by number.
+    """
+
+    photograph: str
+    size: tuple[float, float]
+    mm_per_pixel: float | None
+    geo: GeoReference | None
+    cracks: tuple[CrackLine, ...]
+
+
+def lines_of(measurement: Measurement, name: str, frame: Frame, guide: WidthGuide | None) -> Lines:
+    """The lines of a measured photograph."""
+    height, width = (side / frame.scale for side in measurement.shape)
+    rows = line_rows(measurement, name, guide)
+    cracks = tuple(
+        CrackLine(tuple(np.round(line, _DIGITS) for line in crack_lines(crack, frame.scale)), row)
+        for crack, row in zip(measurement.cracks, rows, strict=True)
+    )
+    per_pixel = None if measurement.mm_per_pixel is None else measurement.mm_per_pixel * frame.scale
+    return Lines(name, (width, height), per_pixel, frame.geo, cracks)
+
+
+def to_text(lines: Lines) -> str:
+    """As the text of a JSON file."""
+    return json_text(
+        {
+            "format": FORMAT,
+            "photograph": lines.photograph,
+            "size": lines.size,
+            "mm_per_pixel": lines.mm_per_pixel,
+            "georeference": None if lines.geo is None else dataclasses.asdict(lines.geo),
+            "cracks": [
+                {"properties": crack.properties, "lines": [line.tolist() for line in crack.lines]}
+                for crack in lines.cracks
+            ],
+        }
+    )
+
+
+def read_lines(path: Path) -> Lines | None:
+    """From the file that `to_text` made; None if there is none.
+
+    Raises:
+        ValueError: it is damaged.
+    """
+    if not path.is_file():
+        return None
+    found = read_json(path)
+    try:
+        geo = found["georeference"]
+        if geo is not None:
+            geo = GeoReference(**{**geo, "transform": tuple(geo["transform"]), "size": tuple(geo["size"])})
+        cracks = tuple(
+            CrackLine(tuple(_points(line) for line in crack["lines"]), dict(crack["properties"]))
+            for crack in found["cracks"]
+        )
+        width, height = found["size"]
+        return Lines(str(found["photograph"]), (width, height), found["mm_per_pixel"], geo, cracks)
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{path}: expected the lines of a photograph's cracks, got other JSON ({error})") from error
+
+
+def _points(line: Any) -> np.ndarray:
+    points = np.array(line, np.float64)
+    if points.ndim != 2 or points.shape[1] != 2 or not np.isfinite(points).all():
+        raise ValueError("expected points of x and y")
+    return points
