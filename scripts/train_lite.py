@@ -395,6 +395,14 @@ class Training:
         return state
 
 
+def mean_of(states: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """The mean of each tensor of networks that began with the same weights; counts are those of the first."""
+    return {
+        name: torch.stack([state[name].float() for state in states]).mean(0) if value.is_floating_point() else value
+        for name, value in states[0].items()
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--surfaces", type=Path)
@@ -410,12 +418,21 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--thinnest", type=float, default=3.0)
     parser.add_argument("--dice", type=float, default=1.0)
+    parser.add_argument("--thin", type=float, default=0.5, help="weight of soft clDice")
+    parser.add_argument("--far", type=float, default=0.25, help="share of crops seen from farther away")
+    parser.add_argument("--near", type=float, default=0.0, help="share of crops seen from nearer")
+    parser.add_argument("--covered", type=float, default=0.34, help="of a pixel by a crack, where far crops mark it")
+    parser.add_argument("--world", type=int, default=0, help="seed of the generated images")
+    parser.add_argument("--mean", type=Path, nargs="+", help="train nothing: write the mean of these weights")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--output", type=Path, required=True)
     chosen = parser.parse_args()
+    if chosen.mean:
+        save_file(mean_of([load_file(file) for file in chosen.mean]), chosen.output)
+        return
     device = torch.device(chosen.device)
-    world = World(chosen.surfaces, chosen.listed, seed=chosen.seed, thinnest=chosen.thinnest)
+    world = World(chosen.surfaces, chosen.listed, seed=chosen.world, thinnest=chosen.thinnest)
     bank = Bank(chosen.images, (world.size, world.size), device)
     for pictures in generate(world, chosen.images, chosen.workers, chosen.bank):
         bank.add(pictures)
@@ -424,8 +441,11 @@ def main() -> None:
     if chosen.init:
         network.load_state_dict({name: value.float() for name, value in load_file(chosen.init).items()})
     network.to(device, memory_format=torch.channels_last)
-    plan = Plan(chosen.steps, chosen.batch, chosen.crop, chosen.rate, seed=chosen.seed, far=0.25)
-    run = Training(network, [(bank, 1.0)], plan, lite_loss(dice=chosen.dice))
+    plan = Plan(
+        chosen.steps, chosen.batch, chosen.crop, chosen.rate, seed=chosen.seed,
+        far=chosen.far, near=chosen.near, covered=chosen.covered,
+    )  # fmt: skip
+    run = Training(network, [(bank, 1.0)], plan, lite_loss(thin=chosen.thin, dice=chosen.dice))
     start = time.perf_counter()
     while run.done < plan.steps:
         run.step()
