@@ -28,7 +28,8 @@ KINDS = {
     "sr": "png", "probability": "png", "mask": "png", "overlay": "jpg", "consistency": "png", "widths": "jpg",
     "cracks": "csv",
 }  # fmt: skip
-WHOLE = ["cracks.csv", "report.html", "summary.csv", "summary.json"]  # on all photographs
+WHOLE = ["cracks.csv", "cracks.geojson", "report.html", "summary.csv", "summary.json"]  # on all photographs
+PLACES = "photographs.geojson"  # of those that tell theirs
 
 
 def noise(height, width, seed=0):
@@ -51,7 +52,7 @@ def files(root):
 
 
 def stamps(root):
-    return {root / name: (root / name).stat().st_mtime_ns for name in files(root) if name not in WHOLE}
+    return {root / name: (root / name).stat().st_mtime_ns for name in files(root) if name not in [*WHOLE, PLACES]}
 
 
 def summary(root):
@@ -115,7 +116,7 @@ def test_every_file_gets_what_it_should(results):
         assert rows[name]["error"] == records[name]["error"]
         assert "results" not in records[name]
     expected = [f"{Path(name).with_suffix('').as_posix()}_{kind}.{end}" for name in GOOD for kind, end in KINDS.items()]
-    assert files(output) == sorted([*expected, *WHOLE])
+    assert files(output) == sorted([*expected, *WHOLE, PLACES])
     assert set(rows) == set(records)
 
 
