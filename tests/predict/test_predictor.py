@@ -99,6 +99,26 @@ def test_one_kernel_of_one_tile_is_its_own():
     np.testing.assert_array_equal(one.sr, own.sr)
 
 
+def test_what_estimates_the_kernel_does_not_run_where_its_estimate_is_given():
+    system = System(serial(KBPN, PSPNET), "cpu")
+    parts = list(system.serial.sr.kernel_predictors())
+    lr = system.tensor(noise(40, 32).transpose(2, 0, 1))
+    own = system.upscale(lr)
+    estimates = system.kernel_estimates(lr)
+    ran = []
+    for part in parts:  # their first layers run only where they do
+        next(layer for layer in part.modules() if isinstance(layer, torch.nn.Conv2d)).register_forward_hook(
+            lambda *_: ran.append(1)
+        )
+    given = system.upscale(lr, estimates)
+    assert not ran
+    np.testing.assert_array_equal(given.sr, own.sr)
+    torch.testing.assert_close(given.kernel, own.kernel, atol=0, rtol=0)
+    assert np.abs(system.upscale(lr, [e.flip(-1).roll(9) for e in estimates]).sr - own.sr).max() > 1e-4
+    np.testing.assert_array_equal(system.upscale(lr).sr, own.sr)
+    assert len(ran) == len(parts)
+
+
 def test_kbpn_with_one_kernel_agrees_with_the_whole(monkeypatch):
     network = serial(KBPN, PSPNET)
     photograph = noise(70, 40)

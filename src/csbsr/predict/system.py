@@ -158,17 +158,15 @@ class System:
 
     @contextmanager
     def _estimating(self, estimates: Sequence[Tensor]) -> Iterator[None]:
-        """Have the parts that estimate the blur kernel return ``estimates``."""
-        parts = self._kernel_predictors() if estimates else ()
-        hooks = [
-            part.register_forward_hook(lambda part, inputs, output, estimate=estimate: estimate.to(output))
-            for part, estimate in zip(parts, estimates, strict=True)
-        ]
+        """Have the parts that estimate the blur kernel return ``estimates``, without running."""
+        parts = list(self._kernel_predictors()) if estimates else []
+        for part, estimate in zip(parts, estimates, strict=True):
+            part.forward = lambda *inputs, estimate=estimate: estimate
         try:
             yield
         finally:
-            for hook in hooks:
-                hook.remove()
+            for part in parts:
+                del part.forward  # that of the class is back
 
     def _kernel_predictors(self) -> Iterable[nn.Module]:
         return () if self.serial is None else self.serial.sr.kernel_predictors()
