@@ -55,8 +55,7 @@ def check_classes(measuring: Measuring, photographs: Iterable[tuple[str, Path | 
         measuring: how is measured.
         photographs: names and files.
     """
-    automatic = measuring.automatic
-    if measuring.guide is None or automatic is None or automatic.marker_mm is not None:
+    if measuring.guide is None or measuring.automatic is None or measuring.looks_for_marker:
         return
     if not any(measuring.ground(name, path).sampling is not None for name, path in photographs):
         raise ValueError(

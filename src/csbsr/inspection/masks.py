@@ -120,9 +120,8 @@ class MeasuringMasks:
 
     def _ground(self, item: Mask, name: str, size: tuple[int, int], scale: float) -> Scale:
         """The scale of the photograph; of one seen at an angle only if the mask is of its rectified picture."""
-        path, automatic = item.original, self.measuring.automatic
-        image = None
-        if path is not None and automatic is not None and automatic.marker_mm is not None:
+        path, image = item.original, None
+        if path is not None and self.measuring.looks_for_marker:
             image = eight_bit(read_image(path, *self._read_as(item)))
         ground = self.measuring.ground(name, path, image)
         if ground.rectify is None:

@@ -83,6 +83,11 @@ class Measuring:
                 raise ValueError(f"max_branches: expected 1 or more, or null for no limit, got {self.max_branches!r}")
         self.measure("", np.zeros((1, 1), bool), 0.5, 1)  # raises for what is out of its range
 
+    @property
+    def looks_for_marker(self) -> bool:
+        """Whether a marker is looked for in photographs, which are rectified where they show it at an angle."""
+        return self.automatic is not None and self.automatic.marker_mm is not None
+
     def measure(
         self,
         name: str,

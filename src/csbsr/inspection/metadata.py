@@ -11,10 +11,10 @@ from typing import Any
 
 from PIL import Image
 
-from csbsr.data.reading import any_size, check_regular
+from csbsr.data.reading.head import EXIF, in_head, text_of
 
 _ORIENTATION, _MAKE, _MODEL, _DATE = 0x0112, 0x010F, 0x0110, 0x0132
-_EXIF, _GPS = 0x8769, 0x8825
+_GPS = 0x8825
 _DATE_TAKEN, _OFFSET_TAKEN = 0x9003, 0x9011
 _LATITUDE, _LONGITUDE, _ALTITUDE = (1, 2), (3, 4), (5, 6)  # (reference, value) in the GPS part
 
@@ -42,13 +42,10 @@ class Metadata:
 
 def read_metadata(path: str | Path) -> Metadata:
     """The metadata of a photograph; all None from a file that is no image: reading its pixels says why."""
-    try:
-        check_regular(path)
-        with any_size(), Image.open(path) as image:
-            exif = image.getexif()
-            detail, gps = exif.get_ifd(_EXIF), exif.get_ifd(_GPS)
-    except Exception:  # whatever a damaged file makes Pillow raise
+    found = in_head(path, _parts)
+    if found is None:
         return Metadata()
+    exif, detail, gps = found
     orientation = exif.get(_ORIENTATION)
     return Metadata(
         orientation=orientation if isinstance(orientation, int) and 1 <= orientation <= 8 else None,
@@ -56,19 +53,21 @@ def read_metadata(path: str | Path) -> Metadata:
         latitude=_degrees(gps, _LATITUDE, "S", 90),
         longitude=_degrees(gps, _LONGITUDE, "W", 180),
         altitude_m=_altitude(gps),
-        camera=" ".join(filter(None, (_text(exif.get(_MAKE)), _text(exif.get(_MODEL))))) or None,
+        camera=" ".join(filter(None, (text_of(exif.get(_MAKE)), text_of(exif.get(_MODEL))))) or None,
     )
 
 
-def _text(value: Any) -> str | None:
-    return value.replace("\x00", "").strip() or None if isinstance(value, str) else None
+def _parts(image: Image.Image) -> tuple[Mapping[int, Any], Mapping[int, Any], Mapping[int, Any]]:
+    """EXIF, what it tells of the taking, and of the place."""
+    exif = image.getexif()
+    return exif, exif.get_ifd(EXIF), exif.get_ifd(_GPS)
 
 
 def _time(value: Any, offset: Any) -> str | None:
-    match = re.fullmatch(r"(\d{4})[:-](\d\d)[:-](\d\d)[ T](\d\d:\d\d:\d\d)", _text(value) or "")
+    match = re.fullmatch(r"(\d{4})[:-](\d\d)[:-](\d\d)[ T](\d\d:\d\d:\d\d)", text_of(value) or "")
     if match is None or match[1] == "0000":
         return None
-    offset = _text(offset) or ""
+    offset = text_of(offset) or ""
     return f"{match[1]}-{match[2]}-{match[3]}T{match[4]}" + (offset if re.fullmatch(r"[+-]\d\d:\d\d|Z", offset) else "")
 
 
@@ -80,7 +79,7 @@ def _degrees(gps: Mapping[int, Any], tags: tuple[int, int], negative: str, large
         return None
     if not parts or not math.isfinite(degrees) or not 0 <= degrees <= largest:
         return None
-    return round(-degrees if _text(gps.get(tags[0])) == negative else degrees, 7)
+    return round(-degrees if text_of(gps.get(tags[0])) == negative else degrees, 7)
 
 
 def _altitude(gps: Mapping[int, Any]) -> float | None:

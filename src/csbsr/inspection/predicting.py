@@ -156,18 +156,13 @@ class PredictingAndMeasuring(Predicting):
         if compare not in (True, False, "auto"):
             raise ValueError(f"compare_bicubic: expected true, false or auto, got {compare!r}")
         super().__init__(predictor, save, weights, bands, bits)
-        if (
-            {"labelme", "coco"} & set(save)
-            and measuring.automatic is not None
-            and measuring.automatic.marker_mm is not None
-        ):
+        if {"labelme", "coco"} & set(save) and measuring.looks_for_marker:
             raise ValueError(
                 "save: labelme and coco write polygons onto the photograph, and marker_mm rectifies photographs that "
                 "are seen at an angle; leave out one of them"
             )
-        wanted = {kind for kind in MEASURED_KINDS if kind in save} | (
-            {"drawing"} if "dxf" in measuring.layers else set()
-        )
+        drawn = {"drawing"} if "dxf" in measuring.layers else set()
+        wanted = {kind for kind in MEASURED_KINDS if kind in save} | drawn
         self.kinds = [kind for kind in KINDS if kind in self.kinds or kind in wanted]
         self.measuring, self.compare = measuring, compare
         self._bicubic = predictor.bicubic() if compare else None
@@ -185,8 +180,8 @@ class PredictingAndMeasuring(Predicting):
         return _SHARE if compares else 1.0
 
     def _ground(self, item: Photograph, found: Shown) -> Scale:
-        looked_at = self.measuring.automatic is not None and self.measuring.automatic.marker_mm is not None
-        return self.measuring.ground(item.name, item.path, eight_bit(found.image) if looked_at else None)
+        image = eight_bit(found.image) if self.measuring.looks_for_marker else None
+        return self.measuring.ground(item.name, item.path, image)
 
     def _run(
         self,

@@ -13,13 +13,12 @@ from torch.nn import functional as F
 from csbsr.degradation.degrade import at_least_float32, degrade
 from csbsr.joint.lite_encoder import LiteEncoder, convolved, folded
 
+_CUBIC = -0.75  # torch's cubic
+
 
 def conv3(inputs: int, outputs: int, stride: int = 1) -> nn.Conv2d:
     """3×3 convolution with bias, "same" size."""
     return nn.Conv2d(inputs, outputs, 3, stride, 1)
-
-
-_CUBIC = -0.75  # torch's cubic
 
 
 def enlarged(image: Tensor, scale: int) -> Tensor:

@@ -10,9 +10,9 @@ from typing import Any
 
 from PIL import Image
 
-from csbsr.data.reading import any_size, check_regular
+from csbsr.data.reading.head import EXIF, in_head, text_of
 
-_MODEL, _EXIF, _XMP_TIFF = 0x0110, 0x8769, 700
+_MODEL, _XMP_TIFF = 0x0110, 700
 _FOCAL, _FOCAL_35, _ZOOM, _WIDTH, _HEIGHT = 0x920A, 0xA405, 0xA404, 0xA002, 0xA003
 _XMP_HEAD = b"http://ns.adobe.com/xap/1.0/\x00"
 
@@ -54,25 +54,21 @@ class Head:
 
 def read_head(path: str | Path) -> Head | None:
     """The head of an image file; None of a file that is none: reading its pixels says why."""
-    try:
-        check_regular(path)
-        with any_size(), Image.open(path) as image:
-            exif = image.getexif()
-            detail, xmp = exif.get_ifd(_EXIF), _packet(image, exif)
-            width, height = image.size
-    except Exception:  # whatever a damaged file makes Pillow raise
-        return None
-    model = exif.get(_MODEL)
+    return in_head(path, _head)
+
+
+def _head(image: Image.Image) -> Head:
+    exif = image.getexif()
+    detail = exif.get_ifd(EXIF)
     return Head(
-        width,
-        height,
-        (model.replace("\x00", "").strip() or None) if isinstance(model, str) else None,
+        *image.size,
+        text_of(exif.get(_MODEL)),
         _positive(detail, _FOCAL),
         _positive(detail, _FOCAL_35),
         max(1.0, _positive(detail, _ZOOM) or 1.0),
         int(_positive(detail, _WIDTH) or 0) or None,
         int(_positive(detail, _HEIGHT) or 0) or None,
-        xmp,
+        _packet(image, exif),
     )
 
 
