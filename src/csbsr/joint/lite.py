@@ -4,42 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from csbsr.contracts import JointOutput
-from csbsr.degradation.degrade import at_least_float32
 from csbsr.degradation.shape import kernel_of_shape, shape_of_kernel
+from csbsr.joint.lite_appearance import CONTEXT_STRIDE, Appearance, LiteSystem
 from csbsr.joint.lite_parts import Context, ModulatedBlock, Redegradation, conv3, enlarged
-from csbsr.joint.system import JointSystem
 from csbsr.segmentor.base import pad_to, probability
 from csbsr.sr.autocorrelation import Autocorrelation
 
 _CONDITION = 48  # length of what the blur's shape becomes before it modulates
-#: Tiles that start at multiples of this, in pixels of the photograph, see the same grid as the whole.
-CONTEXT_STRIDE = 8
-_EPSILON = 1e-5  # of the variance: a constant image stays finite
 _RARE = -2.5  # logit that cracks start from
 
 
-class Appearance(NamedTuple):
-    """What the lite system takes from a photograph as a whole; a tile of it is given the photograph's.
-
-    Attributes:
-        mean: (B, 3, 1, 1), of each channel.
-        deviation: (B, 1, 1, 1), standard deviation about them over all channels.
-        shape: (B, 3), of the blur (`csbsr.degradation.shape`); None to estimate it on what is at hand.
-    """
-
-    mean: Tensor
-    deviation: Tensor
-    shape: Tensor | None
-
-
-class LiteNetwork(JointSystem):
+class LiteNetwork(LiteSystem):
     """Joint blind super-resolution and crack segmentation at the cost of low resolution.
 
     ::
@@ -120,33 +102,9 @@ class LiteNetwork(JointSystem):
 
             self.context.encoder.load_state_dict(load_file(pretrained))
 
-    @property
-    def estimates_kernel(self) -> bool:
-        """Whether ``forward`` returns a blur kernel."""
-        return self.blind
-
-    @staticmethod
-    def deviation_of(variance: Tensor) -> Tensor:
-        """By which the input is divided: the root of the variance, kept away from 0."""
-        return (variance + _EPSILON).sqrt()
-
-    def appearance(self, lr: Tensor) -> Appearance:
-        """What `forward` takes from the whole of ``lr`` (B, 3, h, w)."""
-        lr = at_least_float32(lr)
-        mean = lr.mean((2, 3), keepdim=True)
-        deviation = self.deviation_of((lr - mean).square().mean((1, 2, 3), keepdim=True))
-        return Appearance(mean, deviation, self.estimator((lr - mean) / deviation) if self.blind else None)
-
     def nearest_kernel(self, kernel: Tensor) -> Tensor:
         """The kernel of this network's family, a Gaussian, of the shape of any ``kernel`` (B, 1, k, k)."""
         return kernel_of_shape(shape_of_kernel(kernel), self.kernel_size)
-
-    if TYPE_CHECKING:
-
-        def __call__(
-            self, lr: Tensor, kernel: Tensor | None = None, segment: bool = True, appearance: Appearance | None = None
-        ) -> JointOutput:
-            """See `forward`."""
 
     def forward(
         self, lr: Tensor, kernel: Tensor | None = None, segment: bool = True, appearance: Appearance | None = None

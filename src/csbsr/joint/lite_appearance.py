@@ -6,18 +6,80 @@ Tiles that are given it agree with the photograph run in one piece: mean, deviat
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
 
-from csbsr.joint.lite import Appearance, LiteNetwork
+from csbsr.contracts import JointOutput
+from csbsr.degradation.degrade import at_least_float32
+from csbsr.joint.system import JointSystem
 from csbsr.sr.autocorrelation import BORDER, FILTER, REACH, Autocorrelation
 
+#: Tiles that start at multiples of this, in pixels of the photograph, see the same grid as the whole.
+CONTEXT_STRIDE = 8
 _ROWS = 256  # of a strip
+_EPSILON = 1e-5  # of the variance: a constant image stays finite
+
+
+class Appearance(NamedTuple):
+    """What the lite system takes from a photograph as a whole; a tile of it is given the photograph's.
+
+    Attributes:
+        mean: (B, 3, 1, 1), of each channel.
+        deviation: (B, 1, 1, 1), standard deviation about them over all channels.
+        shape: (B, 3), of the blur (`csbsr.degradation.shape`); None to estimate it on what is at hand.
+    """
+
+    mean: Tensor
+    deviation: Tensor
+    shape: Tensor | None
+
+
+class LiteSystem(JointSystem):
+    """A system that is handed the `Appearance` of the photograph of which it sees a part.
+
+    Attributes:
+        blind: whether it super-resolves and estimates the blur.
+        estimator: of the blur's shape; only where ``blind``.
+    """
+
+    blind: bool
+    estimator: Autocorrelation
+
+    @property
+    def estimates_kernel(self) -> bool:
+        """Whether ``forward`` returns a blur kernel."""
+        return self.blind
+
+    @staticmethod
+    def deviation_of(variance: Tensor) -> Tensor:
+        """By which the input is divided: the root of the variance, kept away from 0."""
+        return (variance + _EPSILON).sqrt()
+
+    def appearance(self, lr: Tensor) -> Appearance:
+        """What `forward` takes from the whole of ``lr`` (B, 3, h, w)."""
+        lr = at_least_float32(lr)
+        mean = lr.mean((2, 3), keepdim=True)
+        deviation = self.deviation_of((lr - mean).square().mean((1, 2, 3), keepdim=True))
+        return Appearance(mean, deviation, self.estimator((lr - mean) / deviation) if self.blind else None)
+
+    def forward(
+        self, lr: Tensor, kernel: Tensor | None = None, segment: bool = True, appearance: Appearance | None = None
+    ) -> JointOutput:
+        """As `JointSystem.forward`; ``appearance`` is of the photograph that ``lr`` is a tile of, None: of ``lr``."""
+        raise NotImplementedError
+
+    if TYPE_CHECKING:
+
+        def __call__(
+            self, lr: Tensor, kernel: Tensor | None = None, segment: bool = True, appearance: Appearance | None = None
+        ) -> JointOutput:
+            """See `forward`."""
 
 
 def appearance_of(
-    network: LiteNetwork, rows: Callable[[int, int], Tensor], height: int, one_kernel: bool = True
+    network: LiteSystem, rows: Callable[[int, int], Tensor], height: int, one_kernel: bool = True
 ) -> Appearance:
     """The `Appearance` of a photograph that is read piece by piece.
 

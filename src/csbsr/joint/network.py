@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor, nn
 
 from csbsr.contracts import JointOutput
-from csbsr.joint.system import JointSystem
+from csbsr.joint.system import SerialSystem
 from csbsr.segmentor.base import Segmentor
 from csbsr.sr.base import SRNetwork
+from csbsr.sr.bicubic import Bicubic
 
 #: Per-channel statistics of the published training set (RGB), for ``normalization="dataset"``.
 DATASET_MEAN = (0.4741, 0.4937, 0.5048)
@@ -17,7 +20,7 @@ NORMALIZATIONS = ("instance", "dataset", "none")
 _EPSILON = 1e-5  # of the published instance normalisation
 
 
-class JointNetwork(JointSystem):
+class JointNetwork(SerialSystem):
     """``lr -> sr -> normalise -> segmentation``, trained end to end (Kondo & Ukita 2024, figure 2).
 
     Args:
@@ -40,6 +43,8 @@ class JointNetwork(JointSystem):
         self.segmentor = segmentor
         self.normalization = normalization
         self.scale = sr.scale
+        self.size_multiple = segmentor.size_multiple
+        self.plain_enlargement = sr.scale == 1 or isinstance(sr, Bicubic)
 
     @property
     def estimates_kernel(self) -> bool:
@@ -68,6 +73,15 @@ class JointNetwork(JointSystem):
             return JointOutput(sr, None, estimate)
         segmentation, auxiliaries = self.segmentor(self.normalize(sr), estimate)
         return JointOutput(sr, segmentation, estimate, auxiliaries)
+
+    def segment(self, sr: Tensor, mean: Tensor, variance: Tensor, kernel: Tensor | None = None) -> Tensor:
+        """See `SerialSystem.segment`."""
+        probability: Tensor = self.segmentor(self.normalize(sr, (mean, variance)), kernel).segmentation
+        return probability
+
+    def kernel_predictors(self) -> Iterable[nn.Module]:
+        """Those of the super-resolution network."""
+        return self.sr.kernel_predictors()
 
     def normalize(self, sr: Tensor, statistics: tuple[Tensor, Tensor] | None = None) -> Tensor:
         """The segmentor's input for ``sr`` (B, 3, H, W).

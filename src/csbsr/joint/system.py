@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
@@ -47,6 +48,33 @@ class JointSystem(nn.Module):
 
         def __call__(self, lr: Tensor, kernel: Tensor | None = None, segment: bool = True) -> JointOutput:
             """See `forward`."""
+
+
+class SerialSystem(JointSystem):
+    """A system that super-resolves, normalises and segments, one after the other.
+
+    Attributes:
+        size_multiple: of the segmentor; windows at its multiples see the same grid as the image.
+        plain_enlargement: whether the enlargement is bicubic, or there is none.
+    """
+
+    size_multiple: int
+    plain_enlargement: bool
+
+    def segment(self, sr: Tensor, mean: Tensor, variance: Tensor, kernel: Tensor | None = None) -> Tensor:
+        """Probability (B, 1, H, W) of a part ``sr`` (B, 3, H, W) of an image whose statistics are known.
+
+        Args:
+            sr: super-resolved, in [0, 1].
+            mean: (3,), of each channel over the whole image; read by instance normalisation alone.
+            variance: (3,), likewise.
+            kernel: (B, 1, k, k), for a segmentor that sees the blur.
+        """
+        raise NotImplementedError
+
+    def kernel_predictors(self) -> Iterable[nn.Module]:
+        """The parts that only estimate the blur kernel, in their order; empty where they cannot be reached."""
+        return ()
 
 
 def describe(system: JointSystem) -> str:

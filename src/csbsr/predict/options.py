@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from csbsr.joint import JointSystem, LiteNetwork
+from csbsr.joint import JointSystem, LiteSystem
 from csbsr.predict.system import FLIPS
 
 KERNELS = ("tile", "photograph")
@@ -62,6 +62,6 @@ class PredictionOptions:
 
 def suggested(network: JointSystem) -> PredictionOptions:
     """What suits a network: the lite system works at low resolution, takes large tiles and one blur a photograph."""
-    if isinstance(network, LiteNetwork):
+    if isinstance(network, LiteSystem):
         return PredictionOptions(tile=2560, margin_sr=320, margin_segmentation=320, kernel="photograph")
     return PredictionOptions()

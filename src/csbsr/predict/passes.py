@@ -12,9 +12,8 @@ import torch
 from torch import Tensor
 
 from csbsr.data.reading import filled
-from csbsr.joint import LiteNetwork
-from csbsr.joint.lite import Appearance
-from csbsr.joint.lite_appearance import appearance_of
+from csbsr.joint import LiteSystem
+from csbsr.joint.lite_appearance import Appearance, appearance_of
 from csbsr.joint.lite_appearance import flipped as flipped_appearance
 from csbsr.predict.consistency import Consistency, difference, summarised
 from csbsr.predict.rows import RowStore, Shrinker, Statistics, as_float
@@ -250,7 +249,7 @@ class Run:
                 blender.add(i, j, np.stack(tile), top, left)
             yield from blender.finished(i)
 
-    def _looked_at(self, network: LiteNetwork) -> Appearance:
+    def _looked_at(self, network: LiteSystem) -> Appearance:
         """What the network takes from the photograph as a whole."""
 
         def rows(start: int, stop: int) -> Tensor:

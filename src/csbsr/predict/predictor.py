@@ -117,7 +117,7 @@ class Predictor:
         bicubically or not at all itself.
         """
         network = self.system.serial
-        if network is None or network.scale == 1 or isinstance(network.sr, Bicubic):
+        if network is None or network.plain_enlargement:
             return None
         return Predictor(network, self.options, sr=Bicubic(network.scale), kernel="tile")
 

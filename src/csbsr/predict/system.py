@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from csbsr.joint import JointNetwork, JointSystem, LiteNetwork
-from csbsr.joint.lite import CONTEXT_STRIDE, Appearance
+from csbsr.joint import JointSystem, LiteSystem, SerialSystem
+from csbsr.joint.lite_appearance import CONTEXT_STRIDE, Appearance
 from csbsr.predict.memory import SCRATCH, PeakMemory
 from csbsr.sr.base import SRNetwork
 
@@ -67,12 +67,12 @@ class System:
         network.eval().to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.network, self.sr = network, None if sr is None else sr.eval().to(self.device)
         self.scale = network.scale
-        self.serial = network if isinstance(network, JointNetwork) else None
-        self.lite = network if isinstance(network, LiteNetwork) else None
+        self.serial = network if isinstance(network, SerialSystem) else None
+        self.lite = network if isinstance(network, LiteSystem) else None
         self.estimates_kernel = self.sr is None and network.estimates_kernel
         self.comparable = self.sr is None and (self.scale > 1 or self.estimates_kernel)
         if self.serial is not None:
-            stride = math.lcm(_STRIDE, self.serial.segmentor.size_multiple)
+            stride = math.lcm(_STRIDE, self.serial.size_multiple)
             self.align = stride // math.gcd(stride, self.scale)
         else:
             self.align = _STRIDE if self.lite is None else CONTEXT_STRIDE
@@ -127,8 +127,7 @@ class System:
             raise ValueError("network: expected one that segments in a second pass, got one that does both at once")
         with torch.inference_mode(), self._autocast():
             centre, spread = (torch.from_numpy(value).float().to(self.device) for value in (mean, variance))
-            image = self.serial.normalize(self.tensor(sr), (centre, spread))
-            return _to_array(self.serial.segmentor(image, kernel).segmentation)[0]
+            return _to_array(self.serial.segment(self.tensor(sr), centre, spread, kernel))[0]
 
     def tensor(self, image: np.ndarray) -> Tensor:
         """(3, H, W) float32 to (1, 3, H, W) on the device."""
@@ -169,7 +168,7 @@ class System:
                 del part.forward  # that of the class is back
 
     def _kernel_predictors(self) -> Iterable[nn.Module]:
-        return () if self.serial is None else self.serial.sr.kernel_predictors()
+        return () if self.serial is None else self.serial.kernel_predictors()
 
     def _autocast(self) -> AbstractContextManager:
         dtype = PRECISIONS[self.precision]
