@@ -24,10 +24,10 @@ from csbsr.words import printable
 _SAMPLING = re.compile(r"[0-9][0-9.,e\- ]*(?:mm)? ?(?:(?:\+-|\+/-|±) ?[0-9][0-9.,e\- ]*(?:mm)?)?")
 
 #: Values that are paths: taken literally, whatever characters they hold, and made absolute.
-PATH_KEYS = (
-    "ckpt", "init", "data.root", "data.surfaces", "data.surfaces_list", "input", "output", "out", "photos", "cameras",
-    "gsd_mm", "hydra.run.dir", "hydra.sweep.dir",
+_PLACES = (
+    "ckpt", "init", "data.root", "data.surfaces", "data.surfaces_list", "input", "output", "out", "photos", "cameras"
 )  # fmt: skip
+PATH_KEYS = (*_PLACES, "gsd_mm", "hydra.run.dir", "hydra.sweep.dir")
 #: Values that are lists.
 LIST_KEYS = ("save", "layers")
 #: Values that are words with spaces and commas: taken literally.
@@ -125,7 +125,7 @@ def with_point(argument: str) -> str:
     """
     key, _, value = argument.partition("=")
     found = _COMMA.fullmatch(value)
-    if found is None or key.lstrip("+") in (*PATH_KEYS[:-3], *TEXT_KEYS, *LIST_KEYS):
+    if found is None or key.lstrip("+") in (*_PLACES, *TEXT_KEYS, *LIST_KEYS):
         return argument
     whole, part, unit = found.groups()
     if len(part) == 3 and whole.strip("+-") not in ("", "0"):

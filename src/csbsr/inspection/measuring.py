@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from csbsr.data.reading.geo import read_georeference
 from csbsr.files import write_text
 from csbsr.inspection.drawing import check_drawing, write_drawing
 from csbsr.inspection.geopackage import check_geopackage
@@ -131,11 +132,10 @@ class Measuring:
     def ground(self, name: str, path: Path | None = None, image: np.ndarray | None = None) -> Scale:
         """The scale of a photograph: as it was given, else as its file or its ``image`` (H, W, 3) uint8 tells."""
         given = gsd_of(name, self.gsd)
-        if given is not None:
-            return Scale(parse_sampling(given), "gsd_mm")
-        if self.automatic is None or path is None:
-            return Scale()
-        return self.automatic.of_file(path) if image is None else self.automatic.of_photograph(path, image)
+        if given is None and self.automatic is not None and path is not None:
+            return self.automatic.of_file(path) if image is None else self.automatic.of_photograph(path, image)
+        geo = None if path is None else read_georeference(path)
+        return Scale(geo=geo) if given is None else Scale(parse_sampling(given), "gsd_mm", geo=geo)
 
     def with_light(
         self, measurement: Measurement, photograph: np.ndarray | None, blur: BlurMap | None = None
@@ -195,7 +195,7 @@ class Measuring:
     def recorded(self, name: str, path: Path | None = None) -> dict[str, Any]:
         """What a photograph's measurement hangs on, to tell results of other settings apart; ``path``: its file."""
         severity = None if self.guide is None else _described(self.guide)
-        gsd = self.ground(name, path).sampling
+        gsd = self.ground(name, None if self.automatic is None else path).sampling
         marker = None if self.automatic is None or gsd is not None else self.automatic.marker_mm
         looked_for = {} if marker is None else {"marker_mm": marker}
         chosen = {"gsd_mm": gsd, "gsd_mm_uncertainty": getattr(gsd, "uncertainty", None), "light": self.light}

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from csbsr.data.annotations import coco
-from csbsr.data.polygons import labelme
+from csbsr.data.coco_files import coco
+from csbsr.data.labelme_files import labelme
 from csbsr.data.reading import eight_bit
 from csbsr.files import write_text
 from csbsr.inspection.corrections import MaskDigest
@@ -19,7 +19,7 @@ from csbsr.inspection.png import PngWriter
 from csbsr.inspection.spread import VARIANCE_WHITE
 from csbsr.inspection.store import GrowingFiles
 from csbsr.inspection.views import LARGEST
-from csbsr.measure import reduced, reduction
+from csbsr.measure import reduction
 from csbsr.predict.passes import LEVELS, Outcome, Sink
 from csbsr.predict.rows import Shrinker
 
@@ -110,35 +110,6 @@ class ResultFiles:
         self._writers, self._overlay = {}, None
 
 
-class _Shrunken:
-    """A map that arrives by rows, kept as float16 means over squares."""
-
-    def __init__(self, height: int, width: int, factor: int) -> None:
-        self._factor = factor
-        self.values = np.empty((-(-height // factor), -(-width // factor)), np.float16)
-        self._rest = np.empty((0, width), np.float32)
-        self._row = 0
-
-    def add(self, rows: np.ndarray) -> None:
-        """Take rows (n, W)."""
-        waiting = np.concatenate([self._rest, rows])
-        whole = len(waiting) // self._factor * self._factor
-        self._keep(waiting[:whole])
-        self._rest = waiting[whole:].copy()
-
-    def result(self) -> np.ndarray:
-        """(⌈H/factor⌉, ⌈W/factor⌉), after the last row."""
-        self._keep(self._rest)
-        self._rest = self._rest[:0]
-        return self.values
-
-    def _keep(self, rows: np.ndarray) -> None:
-        if len(rows):
-            means = reduced(rows, self._factor)
-            self.values[self._row : self._row + len(means)] = means
-            self._row += len(means)
-
-
 class KeptRows:
     """A sink that passes rows on and keeps the probability and a view, both shrunken where they are large.
 
@@ -151,13 +122,13 @@ class KeptRows:
     def __init__(self, sink: Sink | None, megapixels: float, factor: int | None = None) -> None:
         self._sink, self._megapixels, self._given = sink, megapixels, factor
         self.factor = 1
-        self._variance: _Shrunken | None = None
+        self._variance: Shrinker | None = None
 
     def begin(self, height: int, width: int) -> None:
         """Make room, anew if memory ran out."""
         self.factor = self._given or reduction((height, width), self._megapixels * 1e6)
-        self._probability, self._variance = _Shrunken(height, width, self.factor), None
         self._shape = (height, width)
+        self._probability, self._variance = self._kept(), None
         if self._sink is not None:
             self._view = Shrinker(height, width, -(-max(height, width) // LARGEST))
             self._sink.begin(height, width)
@@ -174,7 +145,7 @@ class KeptRows:
             self._sink.segmentation(levels, mask, variance)
         self._probability.add(levels * np.float32(1 / LEVELS))
         if variance is not None:
-            self._variance = self._variance or _Shrunken(*self._shape, self.factor)
+            self._variance = self._variance or self._kept()
             self._variance.add(variance)
 
     def probability(self) -> np.ndarray:
@@ -187,8 +158,12 @@ class KeptRows:
 
     def forget_probability(self) -> None:
         """Give its memory back, and that of its spread."""
-        self._probability, self._variance = _Shrunken(0, 0, 1), None
+        self._shape = (0, 0)
+        self._probability, self._variance = self._kept(), None
 
     def view(self) -> np.ndarray:
         """The super-resolved image, (H, W, 3) uint8, its sides at most `LARGEST`."""
         return np.rint(self._view.result()).astype(np.uint8)
+
+    def _kept(self) -> Shrinker:
+        return Shrinker(*self._shape, self.factor, dtype=np.float16)
