@@ -83,8 +83,9 @@ def test_nothing_predicted_nothing_true_and_both():
     assert missed["length_found"] == 0
     assert np.isnan([missed["width_mae"], missed["length_false"]]).all()
     assert invented["length_false"] == 1
-    assert np.isnan([*empty.values()]).all()
-    assert np.isnan([*summary([]).values()]).all()
+    for found in (empty, summary([])):
+        assert found.pop("unmeasured") == 0
+        assert np.isnan([*found.values()]).all()
 
 
 def test_images_are_pooled_by_length_and_rows_get_their_own():
