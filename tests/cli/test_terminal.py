@@ -41,6 +41,15 @@ def test_distances_with_commas_and_units_are_numbers_and_files_are_paths(tmp_pat
         ground_sampling(str(tmp_path / "0.4.csv"))
 
 
+@pytest.mark.parametrize("name", ["0.4", "0.4+-0.02"])
+def test_a_number_is_one_though_a_file_has_its_name(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / name).write_text("file,gsd_mm\na.jpg,9\n", encoding="utf-8")
+    assert literal_paths([f"gsd_mm={name}"])[0].strip("'") in (f"gsd_mm={name}", f"gsd_mm='{name}")
+    assert ground_sampling(name) == 0.4
+    assert ground_sampling(tmp_path / name) == {"a.jpg": 9}
+
+
 def test_a_sweep_keeps_its_commas():
     assert literal_paths(["-m", "loss.beta=0,5"]) == ["-m", "loss.beta=0,5"]
 

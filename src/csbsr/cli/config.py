@@ -101,8 +101,9 @@ def literal_paths(arguments: Sequence[str]) -> list[str]:
     """Quote the values of `PATH_KEYS` and `TEXT_KEYS`, so that Hydra's grammar does not read them.
 
     Spaces, commas, brackets, ``=`` and umlauts may then stand in a path without any quoting of one's own.  Relative
-    paths become absolute; ``null``, ``last`` and what is quoted already stay as they are.  In a sweep a comma separates
-    the values of `SWEPT_KEYS`.
+    paths become absolute; ``null``, words with a meaning of their own (``last``, ``lite``, ``auto``) and what is quoted
+    already stay as they are, whatever files of these names lie here: those are ``./last``.  In a sweep a comma
+    separates the values of `SWEPT_KEYS`.
     """
     sweep = any(argument in ("-m", "--multirun") for argument in arguments)
     return [_literal(argument if sweep else with_point(argument), sweep) for argument in arguments]
@@ -142,15 +143,15 @@ def _literal(argument: str, sweep: bool) -> str:
         return f"{key}={quoted(value)}"
     if name not in PATH_KEYS or (name == "gsd_mm" and (value == "auto" or _is_number(value))):
         return argument
-    if name == "gsd_mm" and _SAMPLING.fullmatch(value) and not Path(value).exists():
+    if name == "gsd_mm" and _SAMPLING.fullmatch(value):
         return f"{key}={quoted(value)}"
     paths = value.split(",") if sweep and name in SWEPT_KEYS else [value]
     return f"{key}={','.join(quoted(Path(path).expanduser().absolute()) for path in paths)}"
 
 
 def is_shipped(name: str, value: str) -> bool:
-    """Whether ``value`` of the setting ``name`` means weights that come with the package, not a file of that name."""
-    return name in ("ckpt", "init") and value in SHIPPED and not Path(value).exists()
+    """Whether ``value`` of the setting ``name`` means weights that come with the package."""
+    return name in ("ckpt", "init") and value in SHIPPED
 
 
 def _is_number(text: str) -> bool:

@@ -20,6 +20,7 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from csbsr.build import TRUSTED, build
 from csbsr.cli import build as make
+from csbsr.cli.combinations import check_combination, unread
 from csbsr.cli.command import plain, reports_errors, run_folder
 from csbsr.cli.config import literal_paths, merged, quoted, run, said_now, show_version, value_of, without
 from csbsr.cli.folders import claimed, claims
@@ -118,6 +119,7 @@ def train(config: DictConfig) -> float | None:
 def fitted(config: DictConfig, folder: Path, stops: Stops) -> float | None:
     """Train in ``folder``."""
     check_objective(config)
+    check_combination(config, HydraConfig.get().runtime.choices)
     earlier, point = left_behind(config, folder)
     if earlier is not None and is_complete(point, config):
         log.info("skipped  %s has all its %d steps", folder, point.step)
@@ -302,6 +304,8 @@ def introduce(config: DictConfig, network: JointSystem, data: CrackDataModule, f
         if config.data.get(key):  # it may come from the checkpoint
             log.info("%-8s %s", key, printable(config.data[key]))
     log.info("output   %s", folder)
+    for word in unread(config, HydraConfig.get().overrides.task):
+        log.info("note     %s is not read: model=%s is one network for both", word, choices.get("model"))
     beyond = beyond_reach(network, data.degradation)
     if beyond:
         log.info(

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from csbsr.data.labelme_files import POLYGONS
 from csbsr.data.limits import MAX_MEGAPIXELS
 from csbsr.data.mask_values import IGNORED, MaskRule
 from csbsr.data.masks import read_labels
@@ -170,7 +171,9 @@ class MeasuringMasks:
     def _read(self, item: Mask, most: float) -> tuple[np.ndarray, int, np.ndarray | None]:
         """A segmentation, the factor by which it was shrunken, and what of it is ignored."""
         segmentation, factor = read_segmentation(item.path, self.kind, most, item.predicted, self.rule)
-        if self.rule is None or self.rule.ignore_label is None or self.kind == "probability":
+        drawn = item.path.suffix.lower() in POLYGONS
+        ignores = drawn or (self.rule is not None and self.rule.ignore_label is not None)
+        if not ignores or self.kind == "probability":
             return segmentation, factor, None
         return segmentation, factor, read_labels(item.path, self.rule) == IGNORED
 

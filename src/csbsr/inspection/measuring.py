@@ -31,6 +31,7 @@ from csbsr.measure import (
 from csbsr.measure.checks import check_number
 from csbsr.measure.ground import Automatic, Scale
 from csbsr.measure.gsd import parse_sampling
+from csbsr.measure.noise import check_limit
 from csbsr.pages.files import csv_text
 
 _NUMBERS = ("percentile", "min_pixels", "spur", "hole", "megapixels")
@@ -78,10 +79,7 @@ class Measuring:
             check_number(name, getattr(self, name))
         if not self.megapixels > 0:
             raise ValueError(f"megapixels: expected a number above 0, got {self.megapixels!r}")
-        if self.max_branches is not None:
-            check_number("max_branches", self.max_branches)
-            if self.max_branches < 1:
-                raise ValueError(f"max_branches: expected 1 or more, or null for no limit, got {self.max_branches!r}")
+        check_limit(self.max_branches)
         self.measure("", np.zeros((1, 1), bool), 0.5, 1)  # raises for what is out of its range
 
     @property
