@@ -90,8 +90,8 @@ def predict(config: DictConfig) -> None:
     log.info("input    %d photographs, %d of them done already", len(job.items), len(job.items) - len(job.todo))
     if found.others:
         log.info("ignored  %d that are no photographs (%s)", len(found.others), first_names(found.others))
-    for folder in found.unread:
-        log.warning("failed   %s", folder)
+    for unread in found.unread:
+        log.warning("failed   %s", unread)
     if measuring is not None:
         without, unused = unmatched([photograph.name for photograph in found.photographs], measuring.gsd)
         for message, names in (("photographs are not listed", without), ("rows list no photograph of these", unused)):

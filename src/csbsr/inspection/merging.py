@@ -51,7 +51,7 @@ def _shares(folder: Path) -> list[Shard]:
     found = sorted(share for name in there if (share := shard_of_folder(name)) is not None)
     if not found:
         raise ValueError(f"merge: expected folders shard-i-of-n in {folder}, found none; run with shard=i/n first")
-    counts = sorted({share.count for share in found})
+    counts = sorted({share.of for share in found})
     if len(counts) > 1:
         raise ValueError(
             f"merge: {folder} holds shares of {' and of '.join(map(str, counts))}; remove those that do not belong"

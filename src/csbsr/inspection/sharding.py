@@ -11,22 +11,22 @@ _FOLDER = re.compile(r"shard-([0-9]{1,6})-of-([0-9]{1,6})")
 
 
 class Shard(NamedTuple):
-    """The share ``number`` of ``count``, counted from 1."""
+    """The share ``number`` of ``of``, counted from 1."""
 
     number: int
-    count: int
+    of: int
 
     def __str__(self) -> str:
-        return f"{self.number}/{self.count}"
+        return f"{self.number}/{self.of}"
 
     @property
     def folder(self) -> str:
         """Name of the folder of its results, inside that of all."""
-        return f"shard-{self.number}-of-{self.count}"
+        return f"shard-{self.number}-of-{self.of}"
 
     def has(self, name: str) -> bool:
         """Whether a photograph, by its name below the input, is in this share."""
-        return share_of(name, self.count) == self
+        return share_of(name, self.of) == self
 
 
 def share_of(name: str, count: int) -> Shard:
@@ -43,7 +43,7 @@ def shard_from(word: str) -> Shard:
     """
     found = _FORM.fullmatch(str(word).strip())
     shard = None if found is None else Shard(int(found[1]), int(found[2]))
-    if shard is None or not 1 <= shard.number <= shard.count:
+    if shard is None or not 1 <= shard.number <= shard.of:
         raise ValueError(f"shard: expected i/n with i from 1 to n, such as 1/4, got {word}")
     return shard
 
