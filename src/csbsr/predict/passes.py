@@ -80,6 +80,14 @@ class Layout(NamedTuple):
         """Rows and columns of the window of tile (i, j)."""
         return self.rows.window(i, margin), self.columns.window(j, margin)
 
+    def pixels(self) -> int:
+        """Of all windows of both passes."""
+        return sum(
+            sum(self.rows.window(i, margin).size for i in range(len(self.rows)))
+            * sum(self.columns.window(j, margin).size for j in range(len(self.columns)))
+            for margin in (self.margin_sr, self.margin_segmentation)
+        )
+
     def largest(self, margin: int) -> int:
         """Pixels of the largest window."""
         sides = [max(axis.window(i, margin).size for i in range(len(axis))) for axis in (self.rows, self.columns)]
