@@ -255,6 +255,8 @@ class Predictor:
 class Arrays:
     """The sink of `Predictor.predict`: everything in memory."""
 
+    shrinks = 1
+
     def __init__(self, with_variance: bool) -> None:
         self.with_variance = with_variance
 
