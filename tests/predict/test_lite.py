@@ -104,6 +104,6 @@ def test_super_resolved_rows_that_are_shrunken_anyway_come_shrunken(network, shr
     expected = np.concatenate(whole.image, 1)
     assert expected.shape == (3, 288, 240)
     expected = expected.reshape(3, 288 // k, k, 240 // k, k).mean((2, 4))
-    # Each is blended in 16 bits (3.1e-5), and where tiles fade into each other weights are means, too.
-    np.testing.assert_allclose(np.concatenate(less.image, 1), expected, atol=1e-4)
+    # An eighth of a level of 8 bits: where tiles of so small a margin differ, they fade by the mean of their weights.
+    np.testing.assert_allclose(np.concatenate(less.image, 1), expected, atol=5e-4)
     np.testing.assert_array_equal(np.concatenate(less.levels), np.concatenate(whole.levels))
