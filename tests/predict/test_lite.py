@@ -65,7 +65,7 @@ def test_tiles_equal_the_whole(network):
 
 def test_a_kernel_for_each_tile_is_possible(network):
     result = Predictor(network, tile=128, margin_sr=32, margin_segmentation=32, kernel="tile").predict(
-        photograph(72, 70)
+        photograph(96, 94)
     )
     assert result.kernels.shape[:2] == (3, 3)
     assert np.ptp(result.kernels[..., 10, 10]) > 0

@@ -112,8 +112,8 @@ class Shrinker:
         while len(rows):
             missing = min(self.factor, self.height - self._done) - self._waiting
             part, rows = rows[:missing], rows[missing:]
-            reduced = self._reduce(part if self._largest else part.astype(np.float32), self._columns, axis=1)
-            self._pending.append(reduced.max(0) if self._largest else reduced.sum(0))
+            line = part.max(0) if self._largest else part.sum(0, dtype=np.float32)  # whole rows first: fast
+            self._pending.append(self._reduce(line, self._columns, axis=0))
             self._waiting += len(part)
             if len(part) == missing:
                 self._values[self._done // self.factor] = self._line()
