@@ -1,15 +1,18 @@
 """What a command says to a terminal: numbers with a comma, folders that cannot be written, few characters."""
 
 import io
+import os
 import sys
 
 import pytest
 from omegaconf import OmegaConf
 
+from csbsr.cli import evaluate, measure, train
 from csbsr.cli.build import build_trainer
 from csbsr.cli.config import check_writable, literal_paths, with_point
 from csbsr.cli.door import speak_ascii
 from csbsr.measure import ground_sampling
+from tests.cli.inprocess import exit_code
 
 
 @pytest.mark.parametrize(
@@ -76,3 +79,44 @@ def test_a_terminal_of_ascii_shows_plainer_characters(monkeypatch):
     stream.write("×4 … Brücke σ \u4e00")
     stream.flush()
     assert stream.buffer.getvalue() == rb"x4 ... Bruecke sigma \u4e00"
+
+
+@pytest.mark.parametrize(
+    ("word", "told"),
+    [
+        ("treshold=0.4", "treshold: there is no such setting; did you mean threshold?"),
+        ("severity.exposur=XC3", "severity.exposur: there is no such setting"),
+        ("severity=eurocode", "severity: expected one of aci_224r, eurocode_2, got 'eurocode'"),
+        ("photos", "photos: expected name=value"),
+        ("spur=[1", "spur=[1: cannot be understood"),
+        ("--input=photos", "--input=photos: settings are written name=value, without dashes: input="),
+    ],
+)
+def test_words_that_hydra_cannot_compose_are_told_in_a_line(word, told, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
+    code = exit_code(measure.main, word)
+    assert str(code).startswith(f"error: {told}")
+    assert "\n" not in code
+    assert not capsys.readouterr().err
+    assert "HYDRA_FULL_ERROR" not in os.environ
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["ckpt=lite"], "error: ckpt: lite are weights, not a run that could go on; start from them with init=lite"),
+        (["steps=0"], "error: steps: expected at least 1, got 0"),
+        (["init=nowhere.ckpt", "recipe=quick"], "error: init: no file"),
+    ],
+)
+def test_a_run_that_cannot_begin_says_why(words, told, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    code = exit_code(train.main, *words)
+    assert told in f"{code} {capsys.readouterr().err}"
+
+
+def test_a_folder_for_generated_data_is_asked_about(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert exit_code(evaluate.main, "data.root=photos") == 1
+    assert f"data=folder data.root={tmp_path / 'photos'}" in capsys.readouterr().err

@@ -119,7 +119,8 @@ def test_tiles_of_a_known_margin_cover_any_length(length):
     for i in range(len(axis)):
         kept, window = axis.kept(i), axis.window(i, 5)
         weights[kept.slice] += axis.weights(i)
-        assert max(0, kept.start - 5) >= window.start and min(length, kept.stop + 5) <= window.stop <= length
+        assert max(0, kept.start - 5) >= window.start
+        assert min(length, kept.stop + 5) <= window.stop <= length
         assert window.size <= 40 + 2 * 9 + 3 * 4
     np.testing.assert_allclose(weights, 1, atol=1e-6)
     assert len(axis) == 1 or length > 40 + 2 * 9

@@ -16,6 +16,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
 import csbsr
+from csbsr.cli.composing import check_flags, explained_words
 from csbsr.moved import present_words
 from csbsr.names import SHIPPED
 from csbsr.words import printable
@@ -58,9 +59,11 @@ def run(task: Callable, config_name: str, arguments: Sequence[str], stopped: str
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # torch's tensors in huge pages: a quarter less time on a CPU
     if config_name in _IN_OWN_FOLDER:
         check_writable(value_of(arguments, "output"))
+    check_flags(arguments)
     sys.argv = [sys.argv[0], *said_now(arguments)]
     try:
-        hydra.main(version_base="1.3", config_path=str(config_folder()), config_name=config_name)(task)()
+        with explained_words(arguments, config_folder(), config_name):
+            hydra.main(version_base="1.3", config_path=str(config_folder()), config_name=config_name)(task)()
     except KeyboardInterrupt:
         if stopped is None:
             raise

@@ -149,6 +149,11 @@ def with_data_of(config: DictConfig, card: dict[str, Any], scale: int) -> DictCo
             continue
         if "_target_" in asked:
             stored[key] = asked
+        elif key == "data" and "root" in asked and "root" not in stored[key]:
+            raise ValueError(
+                "data.root: the test data of this checkpoint are generated and have no folder; say what lies there: "
+                f"data=folder data.root={asked.root}"
+            )
         else:
             stored[key] = OmegaConf.merge(stored[key], asked)
     with open_dict(stored):

@@ -28,7 +28,7 @@ log = logging.getLogger("csbsr")
 
 #: Settings that are fields of `csbsr.predict.PredictionOptions`.
 OPTIONS = (
-    "threshold", "tile", "margin_sr", "margin_segmentation", "blend", "kernel", "flips", "precision", "device"
+    "threshold", "tile", "grow", "margin_sr", "margin_segmentation", "blend", "kernel", "flips", "precision", "device"
 )  # fmt: skip
 _USAGE = "csbsr-predict ckpt=<file> input=<photographs> output=<folder>"
 _REQUIRED = {

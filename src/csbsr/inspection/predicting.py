@@ -85,7 +85,9 @@ class Predicting:
         """What a photograph's results hang on."""
         options = self.predictor.options
         names = ("kernel", "tile", "margin_sr", "margin_segmentation", "blend", "flips", "precision")
-        shared = {"weights": self.weights, "threshold": self.predictor.threshold}
+        shared: dict[str, Any] = {"weights": self.weights, "threshold": self.predictor.threshold}
+        if options.grow:
+            shared["grow"] = True
         read = {"bands": self.bands, "bits": self.bits}
         chosen = {name: value for name, value in read.items() if value is not None}
         return {**shared, **{name: getattr(options, name) for name in names}, **chosen}
@@ -223,7 +225,9 @@ class PredictingAndMeasuring(Predicting):
         if (compared := self._compared(kept.factor)) is not None:
             enlarged = KeptRows(None, np.inf, kept.factor)
             kernel = None if outcome.kernels is None else outcome.kernels.mean((0, 1))
-            compared.run(image, enlarged, files.partial, lambda done: tick((1 - share) * done), kernel, found.valid)
+            compared.run(
+                image, enlarged, files.partial, lambda done: tick((1 - share) * done), kernel, found.valid, outcome.tile
+            )
             with contextlib.suppress(TooNoisyError):
                 other = measuring.measure(item.name, enlarged.probability(), threshold, scale, counts, ground=ground)
                 bicubic = measuring.numbers(other)

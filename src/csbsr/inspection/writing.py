@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from pathlib import Path
 
@@ -42,7 +43,8 @@ class ResultFiles:
         self._size = (0, 0)
         self._polygons = {kind: make for kind, make in _POLYGONS.items() if kind in files.kinds}
         self._writers: dict[str, PngWriter] = {}
-        self._overlay: tuple[Shrinker, Shrinker] | None = None  # of the image and of its cracks
+        self._overlay: tuple[View, Shrinker] | None = None  # of the image and of its cracks
+        self.shrinks = 0
 
     def begin(self, height: int, width: int) -> None:
         """Open the files, anew if there were any."""
@@ -52,8 +54,9 @@ class ResultFiles:
             if kind in self.files.kinds:
                 self._writers[kind] = PngWriter(self.files.temporary(kind), height, width, channels, bits)
         if "overlay" in self.files.kinds:
-            factor = -(-max(height, width) // LARGEST)
-            self._overlay = Shrinker(height, width, factor), Shrinker(height, width, factor, largest=True)
+            view = View(height, width)
+            self._overlay = view, Shrinker(height, width, view.factor, largest=True)
+        self.shrinks = 1 if "sr" in self._writers else 0 if self._overlay is None else self._overlay[0].factor
 
     def sr(self, rows: np.ndarray) -> None:
         """Write super-resolved rows."""
@@ -110,6 +113,30 @@ class ResultFiles:
         self._writers, self._overlay = {}, None
 
 
+class View:
+    """The super-resolved image (H, W) shrunken to sides of at most `LARGEST`.
+
+    Attributes:
+        factor: by which it is shrunken, whole.
+    """
+
+    def __init__(self, height: int, width: int) -> None:
+        self.height, self.width = height, width
+        self.factor = -(-max(height, width) // LARGEST)
+        self._shrinker: Shrinker | None = None
+
+    def add(self, pixels: np.ndarray) -> None:
+        """Take in rows (n, W/k, 3) uint8, means of k × k pixels, k a divisor of `factor` and the same in every call."""
+        if self._shrinker is None:
+            k = self.width // pixels.shape[1]
+            self._shrinker = Shrinker(self.height // k, self.width // k, self.factor // k)
+        self._shrinker.add(pixels)
+
+    def result(self) -> np.ndarray:
+        """(⌈H/factor⌉, ⌈W/factor⌉, 3) float32 of 0 to 255, after the last row."""
+        return np.empty((0, 0, 3), np.float32) if self._shrinker is None else self._shrinker.result()
+
+
 class KeptRows:
     """A sink that passes rows on and keeps the probability and a view, both shrunken where they are large.
 
@@ -121,7 +148,7 @@ class KeptRows:
 
     def __init__(self, sink: Sink | None, megapixels: float, factor: int | None = None) -> None:
         self._sink, self._megapixels, self._given = sink, megapixels, factor
-        self.factor = 1
+        self.factor, self.shrinks = 1, 0
         self._variance: Shrinker | None = None
 
     def begin(self, height: int, width: int) -> None:
@@ -130,8 +157,9 @@ class KeptRows:
         self._shape = (height, width)
         self._probability, self._variance = self._kept(), None
         if self._sink is not None:
-            self._view = Shrinker(height, width, -(-max(height, width) // LARGEST))
+            self._view = View(height, width)
             self._sink.begin(height, width)
+            self.shrinks = math.gcd(self._view.factor, self._sink.shrinks)
 
     def sr(self, rows: np.ndarray) -> None:
         """Keep super-resolved rows in the view."""
