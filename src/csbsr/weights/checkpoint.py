@@ -95,7 +95,7 @@ def load(ckpt: str | Path, scale: int | None = None, trusted: Sequence[str] = TR
 
     Args:
         ckpt: checkpoint of ``csbsr-train``, the authors' released weights (file or folder), or the name of weights that
-            come with the package: "lite".
+            come with the package: "lite", whatever lies in the current folder; a file of that name is "./lite".
         scale: expected scale; an error if the checkpoint has another one.
         trusted: packages that the checkpoint may name as parts of its network, beyond the weights it holds.
 
@@ -106,9 +106,11 @@ def load(ckpt: str | Path, scale: int | None = None, trusted: Sequence[str] = TR
         FileNotFoundError: no such file.
         ValueError: not a checkpoint, another scale, or a part outside ``trusted``.
     """
-    path = Path(ckpt)
-    file = shipped(path)
-    checkpoint = {} if path.is_dir() else read_checkpoint(path) if file is None else _of_shipped(file)
+    path, file = Path(ckpt), shipped(ckpt)
+    if file is not None:
+        checkpoint = _of_shipped(file)
+    else:
+        checkpoint = {} if path.is_dir() else read_checkpoint(path)
     if CARD_KEY not in checkpoint:
         return load_reference(path, scale) if path.is_dir() else load_reference(checkpoint, scale, printable(path))
     name = f"ckpt: {printable(path)}"
