@@ -248,6 +248,7 @@ class Plan:
     far: float = 0.0  # share of crops 1.5 times as wide, scaled down: sharper, and more to see
     covered: float = 0.34  # of a pixel of those by a crack, from which on it is marked
     near: float = 0.0  # share of crops two thirds as wide, enlarged: as soft as many photographs are, and wider cracks
+    close: float = 0.0  # share of crops two fifths as wide, enlarged: coarse grain, and gaps up to 150 pixels wide
     camera: Lens = field(default_factory=Lens)
     parts: Callable[[nn.Module], Sequence[nn.Parameter]] | None = None
 
@@ -293,9 +294,13 @@ class Training:
         for i, (bank, share) in enumerate(self.banks):
             count = left if i == len(self.banks) - 1 else round(plan.batch * share)
             left -= count
-            far, near = round(plan.far * count), round(plan.near * count)
-            parts.append(bank.crops(count - far - near, plan.crop, self.generator))
-            for number, side, covered in ((far, plan.crop * 3 // 2, plan.covered), (near, plan.crop * 2 // 3, 0.5)):
+            far, near, close = (round(share * count) for share in (plan.far, plan.near, plan.close))
+            parts.append(bank.crops(count - far - near - close, plan.crop, self.generator))
+            for number, side, covered in (
+                (far, plan.crop * 3 // 2, plan.covered),
+                (near, plan.crop * 2 // 3, 0.5),
+                (close, plan.crop * 2 // 5, 0.5),
+            ):
                 if number:
                     parts.append(rescaled(*bank.crops(number, side, self.generator), plan.crop, covered))
         hr, mask = (torch.cat(same) for same in zip(*parts, strict=True))
@@ -395,6 +400,11 @@ class Training:
         return state
 
 
+def all_but_estimator(network: nn.Module) -> list[nn.Parameter]:
+    """What is trained where the blur estimator stays as it is."""
+    return [parameter for name, parameter in network.named_parameters() if not name.startswith("estimator.")]
+
+
 def mean_of(states: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
     """The mean of each tensor of networks that began with the same weights; counts are those of the first."""
     return {
@@ -421,6 +431,8 @@ def main() -> None:
     parser.add_argument("--thin", type=float, default=0.5, help="weight of soft clDice")
     parser.add_argument("--far", type=float, default=0.25, help="share of crops seen from farther away")
     parser.add_argument("--near", type=float, default=0.0, help="share of crops seen from nearer")
+    parser.add_argument("--close", type=float, default=0.0, help="share of crops seen from very near")
+    parser.add_argument("--keep-estimator", action="store_true", help="of the blur: its weights stay as they are")
     parser.add_argument("--covered", type=float, default=0.34, help="of a pixel by a crack, where far crops mark it")
     parser.add_argument("--world", type=int, default=0, help="seed of the generated images")
     parser.add_argument("--mean", type=Path, nargs="+", help="train nothing: write the mean of these weights")
@@ -443,7 +455,8 @@ def main() -> None:
     network.to(device, memory_format=torch.channels_last)
     plan = Plan(
         chosen.steps, chosen.batch, chosen.crop, chosen.rate, seed=chosen.seed,
-        far=chosen.far, near=chosen.near, covered=chosen.covered,
+        far=chosen.far, near=chosen.near, close=chosen.close, covered=chosen.covered,
+        parts=all_but_estimator if chosen.keep_estimator else None,
     )  # fmt: skip
     run = Training(network, [(bank, 1.0)], plan, lite_loss(thin=chosen.thin, dice=chosen.dice))
     start = time.perf_counter()

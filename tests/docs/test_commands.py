@@ -45,6 +45,7 @@ NOT_RUN = {
     "python scripts/benchmark_widths.py": "measures for minutes, some of it on data that are not here",
     "OMP_NUM_THREADS=1 python scripts/benchmark_systems.py": "measures for minutes",
     "csbsr-train experiment=name": "each experiment is trained by tests/cli/test_experiments.py",
+    "python scripts/benchmark_gpu.py": "measures for minutes on a GPU",
     "python scripts/benchmark.py": "measures for minutes, some of it on a GPU",
     "csbsr-train recipe=quick segmentor=my_net": "the network is the reader's: tests/docs/test_contributing.py",
 }
