@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +20,10 @@ from csbsr.measure import unmatched
 from csbsr.words import first_names, printable
 
 if TYPE_CHECKING:  # torch is loaded when there is something to predict
+    from csbsr.export.backend import Backend
     from csbsr.inspection.measuring import Measuring
     from csbsr.inspection.predicting import Predicting
+    from csbsr.joint import JointSystem
     from csbsr.predict import Predictor
 
 log = logging.getLogger("csbsr")
@@ -29,6 +32,7 @@ log = logging.getLogger("csbsr")
 OPTIONS = (
     "threshold", "tile", "margin_sr", "margin_segmentation", "blend", "kernel", "flips", "precision", "device"
 )  # fmt: skip
+_LOOKED_AT = 200  # photographs whose size tells how much work there is
 _USAGE = "csbsr-predict ckpt=<file> input=<photographs> output=<folder>"
 _REQUIRED = {
     "ckpt": "a checkpoint of csbsr-train or released weights",
@@ -55,21 +59,25 @@ def predict(config: DictConfig) -> None:
     from csbsr.inspection.progress import with_progress
     from csbsr.joint import describe
     from csbsr.predict import Predictor
+    from csbsr.weights import load
 
     measuring = measuring_from(config) if config.measure else None
-    predictor = Predictor.load(config.ckpt, trusted=tuple(config.trusted), **{key: config[key] for key in OPTIONS})
+    found = find(config.input, config.output)
+    network = load(config.ckpt, trusted=tuple(config.trusted))
+    chosen = choose_backend(config, network, [photograph.path for photograph in found.photographs])
+    predictor = Predictor(chosen.network, **{key: config[key] for key in OPTIONS})
     card = describe_run(config, predictor)
     work = make_work(config, predictor, measuring, card)
-    found = find(config.input, config.output)
     if measuring is not None:
         check_classes(measuring, ((photograph.name, photograph.path) for photograph in found.photographs))
     about = {
         "checkpoint": config.ckpt, "network": describe(predictor.system.network), "threshold": predictor.threshold,
-        "date": card["date"],
+        "backend": chosen.name, "date": card["date"],
     }  # fmt: skip
     store = Store(config.output, PREDICT, {"run": card})
     job = Job(work, found.photographs, store, overwrite=config.overwrite, about=about)
     introduce(config, predictor)
+    log.info("backend  %s%s", chosen.name, f" ({chosen.reason})" if chosen.reason else "")
     log.info("input    %d photographs, %d of them done already", len(job.items), len(job.items) - len(job.todo))
     if found.others:
         log.info("ignored  %d that are no photographs (%s)", len(found.others), first_names(found.others))
@@ -93,6 +101,22 @@ def predict(config: DictConfig) -> None:
         log.info("report   %s", Path(config.output) / REPORT)
     if counts.failed or found.unread:
         raise SystemExit(SOME_FAILED)
+
+
+def choose_backend(config: DictConfig, network: JointSystem, photographs: Sequence[Path]) -> Backend:
+    """What computes the network: as asked for, and with ``auto`` what pays for these photographs and agrees."""
+    from csbsr.data.heads import read_heads
+    from csbsr.export.backend import agreeing, megapixels_worth, on_backend
+
+    if config.backend == "auto" and (least := megapixels_worth(network)) is not None:
+        heads = read_heads(list(photographs[:_LOOKED_AT]))
+        seen = sum(head.width * head.height for head in heads) / 1e6
+        if seen * len(photographs) / max(1, len(heads)) < least:
+            return on_backend(network, "torch", config.device, config.precision, config.kernel)
+    chosen = on_backend(network, config.backend, config.device, config.precision, config.kernel)
+    if config.backend != "auto" or chosen.network is network:
+        return chosen
+    return agreeing(chosen, network, photographs[0])
 
 
 def describe_run(config: DictConfig, predictor: Predictor) -> dict[str, Any]:
