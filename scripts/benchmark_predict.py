@@ -1,20 +1,26 @@
 """What csbsr-predict costs on a very large photograph, how far its tiles disagree, and what its consistency tells.
 
     python scripts/benchmark_predict.py large --ckpt <checkpoint> [--size 6000x4000] [csbsr-predict's settings …]
+    python scripts/benchmark_predict.py grid [--megapixels 1 4 12 24] [--seconds 1500] [--json out.json] [settings …]
     python scripts/benchmark_predict.py seams --ckpt <checkpoint> <photograph> …
     python scripts/benchmark_predict.py consistency --ckpt <checkpoint> <photograph> …
 
 ``large`` generates a photograph, runs csbsr-predict on it in a process of its own and prints the time and the peak
-resident memory of that process, as the system counts it (wait4: ru_maxrss).  ``seams`` compares tiles with one tile for
-the whole of the photographs' middle, 448 × 448 pixels: a network that sees its whole input (KBPN's kernel, PSPNet's
-pools) sees less of it in a tile.  ``consistency`` shows what its limit tells apart: super-resolved photographs as they
-are, and with a straight dark crack drawn into them, whose pixels are then looked at.
+resident memory of that process, as the system counts it (wait4: ru_maxrss).  ``grid`` does that for photographs of
+several sizes with every one of `BACKENDS` and `TILES`, beside the CPU time of the plain network on as many pixels,
+measured in the same minutes; what would start after ``--seconds`` is left out and said.  ``seams`` compares tiles with
+one tile for the whole of the photographs' middle, 448 × 448 pixels: a network that sees its whole input (KBPN's kernel,
+PSPNet's pools) sees less of it in a tile.  ``consistency`` shows what its limit tells apart: super-resolved photographs
+as they are, and with a straight dark crack drawn into them, whose pixels are then looked at.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import math
 import os
+import platform
 import subprocess
 import sys
 import tempfile
@@ -40,13 +46,60 @@ FORMS: dict[str, dict[str, Any]] = {
     "tile=384": {"tile": 384},
     "tile=768, no margins, no blend": {"margin_sr": 0, "margin_segmentation": 0, "blend": 0},
 }
+#: Settings of csbsr-predict for each of what ``grid`` compares; another backend joins with the settings that choose it.
+BACKENDS: dict[str, tuple[str, ...]] = {"torch": ()}
+TILES: dict[str, tuple[str, ...]] = {"default": (), "grow": ("grow=true",)}
+SAVED = "save=mask,probability"
+SIDE = 512  # pixels of the photograph that the plain network is timed on
 #: An invented crack: its width in pixels of the result, and by how much it darkens them.
 INVENTED, DARKENED = 6, (0.2, 0.4)
 
 
 def large(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """Time and peak memory of one run of the command line."""
-    width, height = (int(side) for side in options.size.split("x"))
+    yield one_run(options.size, options.rest, options)
+
+
+def grid(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """A run for each size, backend and way to cut; the row of what was left out says so."""
+    start = time.perf_counter()
+    for megapixels in options.megapixels:
+        size = size_of(megapixels)
+        for backend, chosen in BACKENDS.items():
+            for tiles, cut in TILES.items():
+                row = {"megapixels": megapixels, "backend": backend, "tiles": tiles}
+                if time.perf_counter() - start > options.seconds:
+                    yield {**row, "not run": f"after {options.seconds:g} s nothing is started"}
+                    continue
+                alone = network_seconds(options.ckpt) * megapixels
+                found = one_run(size, [SAVED, *chosen, *cut, *options.rest], options)
+                yield {**row, **found, "network alone, CPU s": alone, "times the network": found["CPU s"] / alone}
+
+
+def size_of(megapixels: float) -> str:
+    """Width x height, 3 to 2, in multiples of 8."""
+    height = 8 * round(math.sqrt(megapixels * 1e6 / 1.5) / 8)
+    return f"{8 * round(megapixels * 1e6 / height / 8)}x{height}"
+
+
+def network_seconds(ckpt: str, repeats: int = 3) -> float:
+    """CPU seconds of the plain network for a megapixel of a photograph, the fastest of some runs."""
+    predictor = Predictor.load(ckpt)
+    system = predictor.system
+    lr = system.tensor(np.random.default_rng(0).uniform(0.2, 0.8, (3, SIDE, SIDE)).astype(np.float32))
+    seconds = []
+    for _ in range(repeats):
+        start = time.process_time()
+        upscaled = system.upscale(lr)
+        if system.serial is not None:
+            system.segment(upscaled.sr, np.full(3, 0.5), np.full(3, 0.1), upscaled.kernel)
+        seconds.append(time.process_time() - start)
+    return min(seconds) * 1e6 / SIDE**2
+
+
+def one_run(size: str, settings: list[str], options: argparse.Namespace) -> dict[str, Any]:
+    """Time and peak memory of the command line on a generated photograph of ``size``, width x height."""
+    width, height = (int(side) for side in size.split("x"))
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         source, output = Path(folder, "photograph.jpg"), Path(folder, "results")
         # Elsewhere, because the system counts what this process holds when it starts another one to the other's peak.
@@ -57,7 +110,7 @@ def large(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
         subprocess.run([sys.executable, "-c", code, str(source)], check=True)
         command = [
             sys.executable, "-m", "csbsr.cli.predict", f"ckpt={options.ckpt}", f"input={source}", f"output={output}",
-            *options.rest,
+            *settings,
         ]  # fmt: skip
         start = time.perf_counter()
         status, used = os.wait4(subprocess.Popen(command).pid, 0)[1:]
@@ -65,8 +118,8 @@ def large(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
         if status:
             raise SystemExit(f"csbsr-predict ended with status {status}")
         size = sum(file.stat().st_size for file in output.rglob("*") if file.is_file())
-        yield {
-            "photograph": options.size, "settings": " ".join(options.rest) or "default",
+        return {
+            "photograph": size, "settings": " ".join(settings) or "default",
             "minutes": wall / 60,
             "CPU s": used.ru_utime + used.ru_stime, "peak GB": used.ru_maxrss * 1024 / 1e9, "results, MB": size / 1e6,
         }  # fmt: skip
@@ -136,13 +189,26 @@ def consistency(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["large", "seams", "consistency"])
-    parser.add_argument("--ckpt", required=True)
+    parser.add_argument("what", choices=["large", "grid", "seams", "consistency"])
+    parser.add_argument("--ckpt", default="lite")
     parser.add_argument("--size", default="6000x4000", help="width x height of the generated photograph")
+    parser.add_argument(
+        "--megapixels", type=float, nargs="+", default=[1, 4, 12, 24], help="of the photographs of grid"
+    )
+    parser.add_argument("--seconds", type=float, default=math.inf, help="after which grid starts no other run")
+    parser.add_argument("--json", type=Path, help="write the rows and the machine to this file")
     parser.add_argument("--folder", help="for its files; the system's folder for temporary files otherwise")
     parser.add_argument("rest", nargs="*", help="photographs, or settings of csbsr-predict")
     options = parser.parse_intermixed_args()
-    show(list({"large": large, "seams": seams, "consistency": consistency}[options.what](options)))
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # as csbsr-predict does, for the plain network here
+    what = {"large": large, "grid": grid, "seams": seams, "consistency": consistency}[options.what]
+    rows = []
+    for row in what(options):
+        rows.append(row)
+        if options.json:  # as they come: what was measured stays if this is stopped
+            machine = {"torch": torch.__version__, "cores": os.cpu_count(), "processor": platform.processor()}
+            options.json.write_text(json.dumps({"machine": machine, "rows": rows}, indent=1))
+    show(rows)
 
 
 if __name__ == "__main__":

@@ -69,7 +69,7 @@ class Seen(NamedTuple):
     cracked: bool
     marked: int  #: pixels at or above the threshold
     specks: bool  #: one connected part of them is larger than a speck
-    comparison: comparison.Comparison
+    comparison: comparison.Comparison | None
     bicubic: float  #: PSNR of the bicubic enlargement without the frame
 
 

@@ -7,6 +7,7 @@ pickled code.  Because whoever wrote the description chooses what is called, onl
 from __future__ import annotations
 
 import importlib
+import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -33,6 +34,9 @@ def build(spec: Any, trusted: Sequence[str] = TRUSTED) -> Any:
         if "_target_" not in spec:
             return built
         target = _resolve(spec["_target_"], trusted)
+        taken = _arguments(target)
+        if taken is not None and (unknown := [key for key in built if key not in taken]):
+            raise ValueError(f"{spec['_target_']} has no argument {unknown[0]!r}; expected some of {', '.join(taken)}")
         try:
             return target(**built)
         except TypeError as error:
@@ -40,6 +44,19 @@ def build(spec: Any, trusted: Sequence[str] = TRUSTED) -> Any:
     if isinstance(spec, (list, tuple)):
         return [build(value, trusted) for value in spec]
     return spec
+
+
+def arguments_of(name: str) -> list[str] | None:
+    """The names of the arguments of a class of ours by its dotted name; None if it takes any."""
+    return _arguments(_resolve(name, TRUSTED)) if _inside(name, TRUSTED) else None
+
+
+def _arguments(target: Any) -> list[str] | None:
+    try:
+        taken = inspect.signature(target).parameters.values()
+    except (TypeError, ValueError):  # of C, without one
+        return None
+    return None if any(one.kind is one.VAR_KEYWORD for one in taken) else [one.name for one in taken]
 
 
 def _resolve(name: str, trusted: Sequence[str]) -> Any:

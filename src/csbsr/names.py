@@ -9,8 +9,10 @@ SHIPPED = ("lite",)
 
 
 def shipped(ckpt: str | Path) -> Path | None:
-    """The file of the shipped weights called ``ckpt``, or None: it names none, or there is a file of that name here."""
-    path = Path(ckpt)
-    if path.name not in SHIPPED or path.parent != Path() or path.exists():
+    """The file of the shipped weights called ``ckpt``, or None if that is no name of theirs.
+
+    The text ``lite`` is always the name, whatever lies in the current folder; ``./lite`` and a `Path` are paths.
+    """
+    if not isinstance(ckpt, str) or ckpt not in SHIPPED:
         return None
-    return Path(__file__).with_name("weights") / f"{path.name}.safetensors"
+    return Path(__file__).with_name("weights") / f"{ckpt}.safetensors"

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from csbsr.cli import measure, predict
-from csbsr.data.polygons import labelme, read_polygons
+from csbsr.data.labelme_files import labelme, read_polygons
 from tests.cli.inprocess import checkpoint, exit_code
 
 HEIGHT, WIDTH = 40, 56

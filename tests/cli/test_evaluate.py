@@ -53,6 +53,17 @@ def test_cracks_are_measured_and_compared_with_those_of_the_masks(evaluated):
     assert "nine tenths of the found length" in page
 
 
+def test_noise_is_told_and_not_measured(tmp_path, capsys):
+    weights = checkpoint(tmp_path / "w.ckpt", threshold=0.4)
+    call(evaluate.main, f"ckpt={weights}", *COMMON, "panels=0", "max_branches=1", f"output={tmp_path / 'out'}")
+    values = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    with (tmp_path / "out" / "per_image.csv").open() as file:
+        noise = [row["name"] for row in csv.DictReader(file) if float(row["unmeasured"])]
+    assert values["unmeasured"] == len(noise) > 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert f"note {len(noise)} of 3 images are too noisy to be measured ({noise[0]}" in told
+
+
 def test_robustness_is_a_table_of_the_report(tmp_path):
     weights = checkpoint(tmp_path / "w.ckpt", threshold=0.4)
     small = ["robustness=standard", "robustness.images=2", "robustness.motion=[9]", "robustness.jpeg=[30]"]

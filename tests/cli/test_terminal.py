@@ -1,15 +1,18 @@
 """What a command says to a terminal: numbers with a comma, folders that cannot be written, few characters."""
 
 import io
+import os
 import sys
 
 import pytest
 from omegaconf import OmegaConf
 
+from csbsr.cli import evaluate, measure, train
 from csbsr.cli.build import build_trainer
 from csbsr.cli.config import check_writable, literal_paths, with_point
 from csbsr.cli.door import speak_ascii
 from csbsr.measure import ground_sampling
+from tests.cli.inprocess import exit_code
 
 
 @pytest.mark.parametrize(
@@ -41,6 +44,15 @@ def test_distances_with_commas_and_units_are_numbers_and_files_are_paths(tmp_pat
         ground_sampling(str(tmp_path / "0.4.csv"))
 
 
+@pytest.mark.parametrize("name", ["0.4", "0.4+-0.02"])
+def test_a_number_is_one_though_a_file_has_its_name(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / name).write_text("file,gsd_mm\na.jpg,9\n", encoding="utf-8")
+    assert literal_paths([f"gsd_mm={name}"])[0].strip("'") in (f"gsd_mm={name}", f"gsd_mm='{name}")
+    assert ground_sampling(name) == 0.4
+    assert ground_sampling(tmp_path / name) == {"a.jpg": 9}
+
+
 def test_a_sweep_keeps_its_commas():
     assert literal_paths(["-m", "loss.beta=0,5"]) == ["-m", "loss.beta=0,5"]
 
@@ -67,3 +79,44 @@ def test_a_terminal_of_ascii_shows_plainer_characters(monkeypatch):
     stream.write("×4 … Brücke σ \u4e00")
     stream.flush()
     assert stream.buffer.getvalue() == rb"x4 ... Bruecke sigma \u4e00"
+
+
+@pytest.mark.parametrize(
+    ("word", "told"),
+    [
+        ("treshold=0.4", "treshold: there is no such setting; did you mean threshold?"),
+        ("severity.exposur=XC3", "severity.exposur: there is no such setting"),
+        ("severity=eurocode", "severity: expected one of aci_224r, eurocode_2, got 'eurocode'"),
+        ("photos", "photos: expected name=value"),
+        ("spur=[1", "spur=[1: cannot be understood"),
+        ("--input=photos", "--input=photos: settings are written name=value, without dashes: input="),
+    ],
+)
+def test_words_that_hydra_cannot_compose_are_told_in_a_line(word, told, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
+    code = exit_code(measure.main, word)
+    assert str(code).startswith(f"error: {told}")
+    assert "\n" not in code
+    assert not capsys.readouterr().err
+    assert "HYDRA_FULL_ERROR" not in os.environ
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["ckpt=lite"], "error: ckpt: lite are weights, not a run that could go on; start from them with init=lite"),
+        (["steps=0"], "error: steps: expected at least 1, got 0"),
+        (["init=nowhere.ckpt", "recipe=quick"], "error: init: no file"),
+    ],
+)
+def test_a_run_that_cannot_begin_says_why(words, told, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    code = exit_code(train.main, *words)
+    assert told in f"{code} {capsys.readouterr().err}"
+
+
+def test_a_folder_for_generated_data_is_asked_about(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert exit_code(evaluate.main, "data.root=photos") == 1
+    assert f"data=folder data.root={tmp_path / 'photos'}" in capsys.readouterr().err

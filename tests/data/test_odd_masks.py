@@ -14,9 +14,11 @@ from hypothesis.extra import numpy as arrays
 from PIL import Image
 
 from csbsr.data import DataError
+from csbsr.data.coco_files import Coco, read_coco
+from csbsr.data.labelme_files import areas, labelme, read_polygons
 from csbsr.data.mask_values import IGNORED, MaskRule
 from csbsr.data.masks import MaskLook, judge_set, look_at_mask, read_labels
-from csbsr.data.polygons import Coco, areas, inside, labelme, outlines, read_coco, read_polygons
+from csbsr.data.outlines import inside, outlines
 
 HEIGHT, WIDTH = 96, 128
 CRACK = np.zeros((HEIGHT, WIDTH), np.uint8)

@@ -62,7 +62,7 @@ def system(name: str, full: bool = False, seed: int = 0) -> nn.Module:
     network = build(spec).eval()
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
-            nn.init.kaiming_normal_(module.weight, mode="fan_out" if full else "fan_in")
+            nn.init.kaiming_normal_(module.weight, a=2 if name == "lite" else 0)  # lite multiplies what it repeats
         elif isinstance(module, nn.BatchNorm2d):  # others than those that leave everything as it is
             nn.init.uniform_(module.running_mean, -0.2, 0.2)
             nn.init.uniform_(module.running_var, 0.8, 1.2)

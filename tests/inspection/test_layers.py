@@ -8,8 +8,7 @@ import pytest
 from PIL import Image
 
 from csbsr.cli import measure, predict
-from csbsr.data.annotations import coco
-from csbsr.data.polygons import Coco
+from csbsr.data.coco_files import Coco, coco
 from csbsr.inspection.layers import collection, grouped
 from csbsr.inspection.lines import Lines
 from csbsr.measure.lines import simplified

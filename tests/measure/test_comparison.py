@@ -31,6 +31,19 @@ def test_the_same_image_has_no_error():
     assert found["width_ratio"] == pytest.approx(1, abs=0.01)
 
 
+def test_noise_is_counted_and_not_measured():
+    noise = np.random.default_rng(0).random((100, 200)).astype(np.float32)
+    part = compare_masks(TRUE.astype(np.float32), TRUE.astype(np.float32), 0.5, max_branches=50)
+    assert compare_masks(noise, TRUE.astype(np.float32), 0.5, max_branches=50) is None
+    assert compare_masks(TRUE.astype(np.float32), noise, 0.5, max_branches=50) is None
+    assert compare_masks(noise, TRUE.astype(np.float32), 0.5) is not None
+    assert summary([part])["unmeasured"] == 0
+    assert summary([part, None, None]) == summary([part]) | {"unmeasured": 2}
+    assert np.isnan(summary([None])["width_mae"])
+    rows = rows_with([{"name": "a"}, {"name": "b"}], {"a": part, "b": None})
+    assert [row["unmeasured"] for row in rows] == [0, 1]
+
+
 def test_a_wider_and_a_narrower_crack_cancel_in_the_bias_alone():
     found = numbers(image((19, 6, 10, 160), (71, 6, 10, 80)))
     assert found["width_bias"] == pytest.approx((160 * 2 - 80 * 2) / 240, abs=0.1)
@@ -70,8 +83,9 @@ def test_nothing_predicted_nothing_true_and_both():
     assert missed["length_found"] == 0
     assert np.isnan([missed["width_mae"], missed["length_false"]]).all()
     assert invented["length_false"] == 1
-    assert np.isnan([*empty.values()]).all()
-    assert np.isnan([*summary([]).values()]).all()
+    for found in (empty, summary([])):
+        assert found.pop("unmeasured") == 0
+        assert np.isnan([*found.values()]).all()
 
 
 def test_images_are_pooled_by_length_and_rows_get_their_own():

@@ -65,7 +65,7 @@ def test_tiles_equal_the_whole(network):
 
 def test_a_kernel_for_each_tile_is_possible(network):
     result = Predictor(network, tile=128, margin_sr=32, margin_segmentation=32, kernel="tile").predict(
-        photograph(72, 70)
+        photograph(96, 94)
     )
     assert result.kernels.shape[:2] == (3, 3)
     assert np.ptp(result.kernels[..., 10, 10]) > 0
@@ -76,3 +76,34 @@ def test_what_the_system_suggests_gives_way_to_what_is_asked(network):
     assert Predictor(network, tile=512, margin_sr=None).options.tile == 512
     assert Predictor(network, margin_sr=None).options.margin_sr == 320
     assert Predictor(LiteNetwork(channels=8, widths=(8, 8, 8), blind=False), kernel="tile").options.kernel == "tile"
+
+
+class Rows:
+    """A sink that keeps what it gets."""
+
+    def __init__(self, shrinks):
+        self.shrinks, self.image, self.levels = shrinks, [], []
+
+    def begin(self, height, width): ...
+
+    def sr(self, rows):
+        self.image.append(rows.copy())
+
+    def segmentation(self, levels, mask, variance):
+        self.levels.append(levels.copy())
+
+
+@pytest.mark.parametrize(("shrinks", "k"), [(6, 2), (9, 1), (0, 4), (8, 4)])
+def test_super_resolved_rows_that_are_shrunken_anyway_come_shrunken(network, shrinks, k):
+    image, valid = photograph(72, 60), np.ones((72, 60), bool)
+    valid[20:33, 7:30] = False
+    predictor = Predictor(network, tile=128, margin_sr=32, margin_segmentation=32, flips=2)
+    whole, less = Rows(1), Rows(shrinks)
+    for sink in (whole, less):
+        predictor.run(image, sink, valid=valid)
+    expected = np.concatenate(whole.image, 1)
+    assert expected.shape == (3, 288, 240)
+    expected = expected.reshape(3, 288 // k, k, 240 // k, k).mean((2, 4))
+    # An eighth of a level of 8 bits: where tiles of so small a margin differ, they fade by the mean of their weights.
+    np.testing.assert_allclose(np.concatenate(less.image, 1), expected, atol=5e-4)
+    np.testing.assert_array_equal(np.concatenate(less.levels), np.concatenate(whole.levels))

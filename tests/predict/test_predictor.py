@@ -305,11 +305,46 @@ def test_on_a_cpu_the_need_is_estimated_first(monkeypatch, caplog):
         predictor.predict(photograph)
 
 
+@pytest.mark.parametrize(
+    ("shape", "tile"),
+    [((192, 192), 768), ((200, 192), 832), ((384, 100), 1536), ((768, 768), 1536), ((40, 50), 768)],
+)
+def test_a_tile_that_may_grow_computes_least_twice(monkeypatch, shape, tile):
+    predictor = Predictor(serial(segmentor=PSPNET), device="cpu", grow=True)
+    predictor._bytes = (1.0, 1.0)
+    monkeypatch.setattr("csbsr.predict.predictor.available_memory", lambda: 10**12)
+    assert predictor._fitting_tile(shape, ()) == tile
+    assert predictor._fitting_tile(shape, (), 384) == 384
+    assert Predictor(serial(segmentor=PSPNET), device="cpu")._fitting_tile(shape, ()) == 768
+    # What a larger one takes must leave room for others; 768 may take more, as one that is asked for.
+    monkeypatch.setattr("csbsr.predict.predictor.available_memory", lambda: predictor.memory_needed(shape, 768) / 0.79)
+    assert predictor._fitting_tile(shape, ()) == 768
+
+
+def test_pixels_of_all_windows():
+    predictor = Predictor(serial(segmentor=PSPNET), margin_sr=0, margin_segmentation=128, blend=0, device="cpu")
+    # In pixels of the photograph: one window is all of it; then two of 192 columns, and of 256: at
+    # the border a window reaches further inwards.
+    assert predictor._layout((192, 192), 768).pixels() == 2 * 192 * 192
+    assert predictor._layout((192, 384), 768).pixels() == 192 * (2 * 192) + 192 * (2 * 256)
+
+
+def test_results_that_are_compared_are_cut_alike():
+    predictor = Predictor(serial(KBPN, PSPNET), tile=128, device="cpu")
+    compared = predictor.bicubic()
+    photograph = noise(64, 40)
+    outcome = compared.run(photograph, Arrays(False), kernel=np.full((21, 21), 1 / 441, np.float32), tile=256)
+    assert (outcome.tile, outcome.tiles) == (256, (1, 1))
+    assert predictor.run(photograph, Arrays(False)).tiles == (2, 2)
+
+
 def test_memory_does_not_grow_with_the_height(monkeypatch):
     monkeypatch.setattr(rows_module, "IN_MEMORY", 1 << 16)
     predictor = Predictor(serial(NONE, UNET), tile=64, margin_segmentation=32, margin_sr=0, blend=8, device="cpu")
 
     class Nothing:
+        shrinks = 1
+
         def begin(self, height, width): ...
         def sr(self, rows): ...
         def segmentation(self, levels, mask, variance): ...

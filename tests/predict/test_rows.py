@@ -36,8 +36,10 @@ def test_statistics_are_those_of_the_whole():
 def test_shrinking(factor, step):
     image = np.random.default_rng(0).integers(0, 255, (26, 33, 3), np.uint8)
     mean, largest = Shrinker(26, 33, factor), Shrinker(26, 33, factor, largest=True)
+    half = Shrinker(26, 33, factor, dtype=np.float16)
     for start in range(0, 26, step):
         mean.add(image[start : start + step])
+        half.add(image[start : start + step])
         largest.add(image[start : start + step, :, 0] > 240)
     for y in range(-(-26 // factor)):
         for x in range(-(-33 // factor)):
@@ -45,3 +47,5 @@ def test_shrinking(factor, step):
             np.testing.assert_allclose(mean.result()[y, x], block.mean((0, 1)), rtol=1e-5)
             assert largest.result()[y, x] == (block[..., 0] > 240).any()
     assert largest.result().dtype == bool
+    assert mean.result().dtype == np.float32
+    np.testing.assert_array_equal(half.result(), mean.result().astype(np.float16), strict=True)

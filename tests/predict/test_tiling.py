@@ -95,3 +95,32 @@ def test_neighbours_fade_linearly():
         blender.add(0, j, np.full((1, 1, left.size), float(j), np.float32), Window(0, 1), left)
     row = next(blender.finished(0))
     np.testing.assert_allclose(row[0, 0], [0] * 8 + [0.125, 0.375, 0.625, 0.875] + [1] * 8)
+
+
+def test_a_known_margin_makes_windows_that_hold_fewer_pixels():
+    # 10 windows of n pixels that share 2 · 84 each with the next: 10 n = 6000 + 9 · 168.
+    axis = Axis(6000, 640, blend=8, align=8, margin=80)
+    windows = [axis.window(i, 80) for i in range(len(axis))]
+    assert len(axis) == 10
+    assert {window.size for window in windows} == {760}  # 751.2 in multiples of 8, ends rounded outwards
+    before = Axis(6000, 640, blend=8, align=8)
+    assert sum(before.window(i, 80).size for i in range(len(before))) == 7744
+    assert axis.bounds[1] > 640 > axis.bounds[2] - axis.bounds[1]
+    for i, window in enumerate(windows):
+        kept = axis.kept(i)
+        assert window.start == 0 or window.start <= kept.start - 80
+        assert window.stop == 6000 or window.stop >= kept.stop + 80
+
+
+@pytest.mark.parametrize("length", [1, 9, 40, 57, 58, 96, 131])
+def test_tiles_of_a_known_margin_cover_any_length(length):
+    axis = Axis(length, 40, blend=8, align=4, margin=5)
+    weights = np.zeros(length)
+    for i in range(len(axis)):
+        kept, window = axis.kept(i), axis.window(i, 5)
+        weights[kept.slice] += axis.weights(i)
+        assert max(0, kept.start - 5) >= window.start
+        assert min(length, kept.stop + 5) <= window.stop <= length
+        assert window.size <= 40 + 2 * 9 + 3 * 4
+    np.testing.assert_allclose(weights, 1, atol=1e-6)
+    assert len(axis) == 1 or length > 40 + 2 * 9

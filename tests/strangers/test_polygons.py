@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from csbsr.data.polygons import Coco, read_polygons
+from csbsr.data.coco_files import Coco
+from csbsr.data.labelme_files import read_polygons
 from tests.strangers.refusal import assert_refused, trials
 
 SHAPE = {"label": "crack", "points": [[1, 1], [5, 1], [5, 5]], "shape_type": "polygon"}

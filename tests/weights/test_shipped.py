@@ -1,6 +1,7 @@
 """The weights that come with the package: found by name, checked, and what they are."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from csbsr.data import SyntheticPairs
 from csbsr.degradation import anisotropic_gaussian_kernel, degrade
 from csbsr.joint import LiteNetwork
 from csbsr.metrics import functional
+from csbsr.report.runcard import file_hash
 from csbsr.weights.shipped import HEADER, read_shipped, shipped
 
 
@@ -43,14 +45,25 @@ def test_another_scale_is_refused():
         csbsr.load("lite", scale=2)
 
 
-def test_a_file_of_that_name_comes_first(tmp_path, monkeypatch):
+@pytest.mark.parametrize("make", [lambda path: path.mkdir(), lambda path: path.write_bytes(b"mine")])
+def test_the_name_wins_over_files_and_folders_of_that_name(make, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert shipped("lite") is not None
-    assert shipped("elsewhere/lite") is None
-    assert shipped("light") is None
-    (tmp_path / "lite").write_bytes(b"mine")
-    assert shipped("lite") is None
-    assert literal_paths(["ckpt=lite"])[0].endswith("/lite'")
+    make(tmp_path / "lite")
+    assert shipped("lite").is_file()
+    assert csbsr.load("lite").card["network"]
+    assert file_hash("lite") == file_hash(shipped("lite"))
+    assert literal_paths(["ckpt=lite", "init=lite", "gsd_mm=auto", "ckpt=last"]) == [
+        "ckpt=lite", "init=lite", "gsd_mm=auto", "ckpt=last"
+    ]  # fmt: skip
+
+
+def test_what_has_a_folder_or_another_name_is_a_path(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for ckpt in ("./lite", "elsewhere/lite", Path("lite"), "light", "Lite"):
+        assert shipped(ckpt) is None, ckpt
+    assert literal_paths(["ckpt=./lite"]) == [f"ckpt='{tmp_path / 'lite'}'"]
+    with pytest.raises(FileNotFoundError):
+        csbsr.load("./lite")
 
 
 def test_the_name_stays_a_name_on_the_command_line(tmp_path, monkeypatch):

@@ -16,6 +16,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
 import csbsr
+from csbsr.cli.composing import check_flags, explained_words
 from csbsr.moved import present_words
 from csbsr.names import SHIPPED
 from csbsr.words import printable
@@ -24,10 +25,10 @@ from csbsr.words import printable
 _SAMPLING = re.compile(r"[0-9][0-9.,e\- ]*(?:mm)? ?(?:(?:\+-|\+/-|±) ?[0-9][0-9.,e\- ]*(?:mm)?)?")
 
 #: Values that are paths: taken literally, whatever characters they hold, and made absolute.
-PATH_KEYS = (
-    "ckpt", "init", "data.root", "data.surfaces", "data.surfaces_list", "input", "output", "out", "photos", "cameras",
-    "gsd_mm", "hydra.run.dir", "hydra.sweep.dir",
+_PLACES = (
+    "ckpt", "init", "data.root", "data.surfaces", "data.surfaces_list", "input", "output", "out", "photos", "cameras"
 )  # fmt: skip
+PATH_KEYS = (*_PLACES, "gsd_mm", "hydra.run.dir", "hydra.sweep.dir")
 #: Values that are lists.
 LIST_KEYS = ("save", "layers")
 #: Values that are words with spaces and commas: taken literally.
@@ -58,9 +59,11 @@ def run(task: Callable, config_name: str, arguments: Sequence[str], stopped: str
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # torch's tensors in huge pages: a quarter less time on a CPU
     if config_name in _IN_OWN_FOLDER:
         check_writable(value_of(arguments, "output"))
+    check_flags(arguments)
     sys.argv = [sys.argv[0], *said_now(arguments)]
     try:
-        hydra.main(version_base="1.3", config_path=str(config_folder()), config_name=config_name)(task)()
+        with explained_words(arguments, config_folder(), config_name):
+            hydra.main(version_base="1.3", config_path=str(config_folder()), config_name=config_name)(task)()
     except KeyboardInterrupt:
         if stopped is None:
             raise
@@ -101,8 +104,9 @@ def literal_paths(arguments: Sequence[str]) -> list[str]:
     """Quote the values of `PATH_KEYS` and `TEXT_KEYS`, so that Hydra's grammar does not read them.
 
     Spaces, commas, brackets, ``=`` and umlauts may then stand in a path without any quoting of one's own.  Relative
-    paths become absolute; ``null``, ``last`` and what is quoted already stay as they are.  In a sweep a comma separates
-    the values of `SWEPT_KEYS`.
+    paths become absolute; ``null``, words with a meaning of their own (``last``, ``lite``, ``auto``) and what is quoted
+    already stay as they are, whatever files of these names lie here: those are ``./last``.  In a sweep a comma
+    separates the values of `SWEPT_KEYS`.
     """
     sweep = any(argument in ("-m", "--multirun") for argument in arguments)
     return [_literal(argument if sweep else with_point(argument), sweep) for argument in arguments]
@@ -125,7 +129,7 @@ def with_point(argument: str) -> str:
     """
     key, _, value = argument.partition("=")
     found = _COMMA.fullmatch(value)
-    if found is None or key.lstrip("+") in (*PATH_KEYS[:-3], *TEXT_KEYS, *LIST_KEYS):
+    if found is None or key.lstrip("+") in (*_PLACES, *TEXT_KEYS, *LIST_KEYS):
         return argument
     whole, part, unit = found.groups()
     if len(part) == 3 and whole.strip("+-") not in ("", "0"):
@@ -142,15 +146,15 @@ def _literal(argument: str, sweep: bool) -> str:
         return f"{key}={quoted(value)}"
     if name not in PATH_KEYS or (name == "gsd_mm" and (value == "auto" or _is_number(value))):
         return argument
-    if name == "gsd_mm" and _SAMPLING.fullmatch(value) and not Path(value).exists():
+    if name == "gsd_mm" and _SAMPLING.fullmatch(value):
         return f"{key}={quoted(value)}"
     paths = value.split(",") if sweep and name in SWEPT_KEYS else [value]
     return f"{key}={','.join(quoted(Path(path).expanduser().absolute()) for path in paths)}"
 
 
 def is_shipped(name: str, value: str) -> bool:
-    """Whether ``value`` of the setting ``name`` means weights that come with the package, not a file of that name."""
-    return name in ("ckpt", "init") and value in SHIPPED and not Path(value).exists()
+    """Whether ``value`` of the setting ``name`` means weights that come with the package."""
+    return name in ("ckpt", "init") and value in SHIPPED
 
 
 def _is_number(text: str) -> bool:

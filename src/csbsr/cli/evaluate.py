@@ -84,7 +84,7 @@ def evaluate(config: DictConfig) -> None:
     card = describe_run(config, merged, data, trained)
     loggers = make.instances(config.get("logger"))
     images = ImageFiles(folder, config.panels)
-    widths = WidthErrors(trained.get("recommended_threshold"))
+    widths = WidthErrors(trained.get("recommended_threshold"), config.max_branches)
     trainer = make.build_trainer(config, [Progress(), images, widths], loggers)
     for logger in loggers:
         logger.log_hyperparams(card)
@@ -97,6 +97,11 @@ def evaluate(config: DictConfig) -> None:
                 definitions | comparison.DEFINITIONS,
             )
             rows = comparison.rows_with(rows, widths.found)
+        if noise := [name for name, one in widths.found.items() if one is None]:
+            log.info(
+                "note     %d of %d images are too noisy to be measured (%s%s); max_branches=null measures them",
+                len(noise), len(widths.found), printable(noise[0]), ", ..." if len(noise) > 1 else "",
+            )  # fmt: skip
         threshold = trained.get("recommended_threshold")
         robust = by_settings(plain(config.get("robustness")), network, data.test, config.seed, threshold)
         write_evaluation(folder, values, definitions, rows, metrics.curves(), card, robust)
@@ -144,6 +149,11 @@ def with_data_of(config: DictConfig, card: dict[str, Any], scale: int) -> DictCo
             continue
         if "_target_" in asked:
             stored[key] = asked
+        elif key == "data" and "root" in asked and "root" not in stored[key]:
+            raise ValueError(
+                "data.root: the test data of this checkpoint are generated and have no folder; say what lies there: "
+                f"data=folder data.root={asked.root}"
+            )
         else:
             stored[key] = OmegaConf.merge(stored[key], asked)
     with open_dict(stored):

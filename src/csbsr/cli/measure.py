@@ -76,7 +76,8 @@ def measure(config: DictConfig) -> None:
     for line in notes_on_distances(masks, measuring):
         log.warning("note     %s", line)
     counts = with_progress(job, "measuring", failed, least=2)
-    for line in notes_on_all(store.sorted_records):
+    own = {mask.name for mask in masks if not mask.predicted}
+    for line in notes_on_all([record for record in store.sorted_records if record.file in own]):
         log.warning("note     %s", line)
     for line in scale_lines(store.sorted_records, measuring):
         log.info("scale    %s", line)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from csbsr.cli.command import now, plain, reports_errors, require
@@ -30,7 +31,7 @@ log = logging.getLogger("csbsr")
 
 #: Settings that are fields of `csbsr.predict.PredictionOptions`.
 OPTIONS = (
-    "threshold", "tile", "margin_sr", "margin_segmentation", "blend", "kernel", "flips", "precision", "device"
+    "threshold", "tile", "grow", "margin_sr", "margin_segmentation", "blend", "kernel", "flips", "precision", "device"
 )  # fmt: skip
 _LOOKED_AT = 200  # photographs whose size tells how much work there is
 _USAGE = "csbsr-predict ckpt=<file> input=<photographs> output=<folder>"
@@ -46,6 +47,10 @@ def main() -> None:
     arguments = sys.argv[1:]
     show_version(arguments)
     words = literal_paths(lists_in_brackets(arguments))
+    if any(word.startswith("hydra/launcher=") for word in words):
+        from csbsr.cli.sweep import own_plugins
+
+        words = own_plugins(words)
     run(predict, "predict", words, stopped="the same command goes on where this one was")
 
 
@@ -55,13 +60,18 @@ def predict(config: DictConfig) -> None:
     require(config, _REQUIRED, _USAGE)
     from csbsr.cli.measuring import check_classes, measuring_from, scale_lines
     from csbsr.inspection.job import Job
+    from csbsr.inspection.merging import merge
     from csbsr.inspection.photographs import find
     from csbsr.inspection.progress import with_progress
+    from csbsr.inspection.sharding import shard_from
     from csbsr.joint import describe
     from csbsr.predict import Predictor
     from csbsr.weights import load
 
     measuring = measuring_from(config) if config.measure else None
+    shard = None if config.shard is None else shard_from(config.shard)
+    if shard is not None and config.merge:
+        raise ValueError(f"merge: takes all shards together, got shard={shard} too; leave one of them out")
     found = find(config.input, config.output)
     network = load(config.ckpt, trusted=tuple(config.trusted))
     chosen = choose_backend(config, network, [photograph.path for photograph in found.photographs])
@@ -74,21 +84,28 @@ def predict(config: DictConfig) -> None:
         "checkpoint": config.ckpt, "network": describe(predictor.system.network), "threshold": predictor.threshold,
         "backend": chosen.name, "date": card["date"],
     }  # fmt: skip
-    store = Store(config.output, PREDICT, {"run": card})
-    job = Job(work, found.photographs, store, overwrite=config.overwrite, about=about)
+    folder = Path(config.output) if shard is None else Path(config.output) / shard.folder
+    mine = [photograph for photograph in found.photographs if shard is None or shard.has(photograph.name)]
+    store = Store(folder, PREDICT, {"run": card})
+    shares = merge(work, mine, store) if config.merge else 0
+    job = Job(work, mine, store, overwrite=config.overwrite, about=about)
     introduce(config, predictor)
     log.info("backend  %s%s", chosen.name, f" ({chosen.reason})" if chosen.reason else "")
+    if shard is not None:
+        log.info("shard    %s: %d of %d photographs", shard, len(mine), len(found.photographs))
+    if shares:
+        log.info("merged   %d shards", shares)
     log.info("input    %d photographs, %d of them done already", len(job.items), len(job.items) - len(job.todo))
     if found.others:
         log.info("ignored  %d that are no photographs (%s)", len(found.others), first_names(found.others))
-    for folder in found.unread:
-        log.warning("failed   %s", folder)
+    for unread in found.unread:
+        log.warning("failed   %s", unread)
     if measuring is not None:
         without, unused = unmatched([photograph.name for photograph in found.photographs], measuring.gsd)
         for message, names in (("photographs are not listed", without), ("rows list no photograph of these", unused)):
             if names:
                 log.warning("gsd_mm   %d %s (%s)", len(names), message, first_names([str(name) for name in names]))
-    log.info("output   %s", config.output)
+    log.info("output   %s", folder)
     with at_most(config.max_megapixels):
         counts = with_progress(job, "predicting", progress_line)
     log.info("done     %d, skipped %d, failed %d", counts.done, counts.skipped, counts.failed)
@@ -96,10 +113,11 @@ def predict(config: DictConfig) -> None:
         log.info("note     %d flagged: the super-resolved image does not explain the photograph", counts.flagged)
     for line in [] if measuring is None else scale_lines(store.sorted_records, measuring):
         log.info("scale    %s", line)
-    log.info("summary  %s", Path(config.output) / TABLE)
+    log.info("summary  %s", folder / TABLE)
     if measuring is not None:
-        log.info("report   %s", Path(config.output) / REPORT)
-    if counts.failed or found.unread:
+        log.info("report   %s", folder / REPORT)
+    in_sweep = HydraConfig.get().mode is RunMode.MULTIRUN  # where an exit would end the other shards
+    if (counts.failed or found.unread) and not in_sweep:
         raise SystemExit(SOME_FAILED)
 
 

@@ -20,6 +20,7 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from csbsr.build import TRUSTED, build
 from csbsr.cli import build as make
+from csbsr.cli.combinations import check_combination, unread
 from csbsr.cli.command import plain, reports_errors, run_folder
 from csbsr.cli.config import literal_paths, merged, quoted, run, said_now, show_version, value_of, without
 from csbsr.cli.folders import claimed, claims
@@ -33,6 +34,7 @@ from csbsr.joint import JointSystem, describe
 from csbsr.metrics.collection import CrackMetrics
 from csbsr.metrics.definitions import definitions
 from csbsr.metrics.representable import ENOUGH, beyond_reach
+from csbsr.names import shipped
 from csbsr.report.page import number
 from csbsr.training import slurm
 from csbsr.training.cpu import fused, keep_channels_last, wants_channels_last
@@ -71,6 +73,8 @@ def continued(arguments: list[str]) -> list[str]:
     ckpt = value_of(arguments, "ckpt")
     if ckpt in (None, "null", ""):
         return arguments
+    if shipped(ckpt) is not None:
+        raise ValueError(f"ckpt: {ckpt} are weights, not a run that could go on; start from them with init={ckpt}")
     path = newest_checkpoint() if ckpt == "last" else Path(ckpt)
     path, checkpoint = read_sound(path, lambda text: print(text, file=sys.stderr))  # nothing is logged yet
     described = card(checkpoint)
@@ -118,6 +122,9 @@ def train(config: DictConfig) -> float | None:
 def fitted(config: DictConfig, folder: Path, stops: Stops) -> float | None:
     """Train in ``folder``."""
     check_objective(config)
+    if config.steps < 1:
+        raise ValueError(f"steps: expected at least 1, got {config.steps}")
+    check_combination(config, HydraConfig.get().runtime.choices)
     earlier, point = left_behind(config, folder)
     if earlier is not None and is_complete(point, config):
         log.info("skipped  %s has all its %d steps", folder, point.step)
@@ -264,7 +271,10 @@ def point_of(network: JointSystem, ckpt: str) -> ResumePoint:
 
 def start_from(network: JointSystem, init: str, trusted: Sequence[str] = TRUSTED) -> None:
     """Copy the weights of another checkpoint; only BlurSkip may be missing there."""
-    source = load(init, scale=network.scale, trusted=trusted).state_dict()
+    try:
+        source = load(init, scale=network.scale, trusted=trusted).state_dict()
+    except FileNotFoundError as error:
+        raise FileNotFoundError(str(error).replace("ckpt:", "init:", 1)) from error
     check_fit(network, source, f"init: {init}", optional="segmentor.blur_skip.")
     network.load_state_dict(source, strict=False)
 
@@ -302,6 +312,8 @@ def introduce(config: DictConfig, network: JointSystem, data: CrackDataModule, f
         if config.data.get(key):  # it may come from the checkpoint
             log.info("%-8s %s", key, printable(config.data[key]))
     log.info("output   %s", folder)
+    for word in unread(config, HydraConfig.get().overrides.task):
+        log.info("note     %s is not read: model=%s is one network for both", word, choices.get("model"))
     beyond = beyond_reach(network, data.degradation)
     if beyond:
         log.info(

@@ -27,14 +27,14 @@ _MODULES = {
     "folder_data": "factories",
     "item_generator": "seeds",
     "item_seed": "seeds",
-    "labelme": "polygons",
+    "labelme": "labelme_files",
     "normalized_signed_distance": "distance",
-    "read_coco": "polygons",
+    "read_coco": "coco_files",
     "read_image": "reading",
     "read_labels": "masks",
     "read_mask": "reading",
     "read_photograph": "reading",
-    "read_polygons": "polygons",
+    "read_polygons": "labelme_files",
     "synthetic_data": "factories",
 }
 __all__ = list(_MODULES)

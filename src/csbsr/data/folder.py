@@ -11,13 +11,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from csbsr.data.coco_files import Coco, is_coco
 from csbsr.data.errors import DataError
 from csbsr.data.heads import read_head
 from csbsr.data.limits import MAX_MEGAPIXELS
 from csbsr.data.mask_values import IGNORED, MaskRule
 from csbsr.data.masks import MASK_SUFFIXES, read_labels
 from csbsr.data.pairs import STEM, Listing, check_mask_name, hint, listing, matched
-from csbsr.data.polygons import Coco, is_coco
 from csbsr.data.reading import SUFFIXES, at_most, filled, is_junk, read_photograph, unreadable
 from csbsr.words import first_names, printable
 

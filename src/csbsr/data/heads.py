@@ -139,7 +139,7 @@ def _heic(data: bytes) -> Head:
 
 
 def _polygons(path: str | Path) -> Head:
-    from csbsr.data.polygons import size_of
+    from csbsr.data.labelme_files import size_of
 
     size = size_of(path)
     return Head() if size is None else Head(size[1], size[0])

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from csbsr.data.errors import DataError
+from csbsr.data.labelme_files import POLYGONS, read_polygons
 from csbsr.data.mask_values import (
     IGNORED,
     SOUND,
@@ -20,7 +21,6 @@ from csbsr.data.mask_values import (
     judge_colours,
     judge_levels,
 )
-from csbsr.data.polygons import POLYGONS, read_polygons
 from csbsr.data.reading.formats import SUFFIXES
 from csbsr.data.reading.photographs import luminance
 from csbsr.data.reading.pixels import Decoded, decode

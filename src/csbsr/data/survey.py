@@ -9,13 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
+from csbsr.data.coco_files import Coco
 from csbsr.data.errors import DataError
 from csbsr.data.folder import FolderPairs, other_size
 from csbsr.data.heads import Head, read_heads
 from csbsr.data.limits import check_pixels
 from csbsr.data.looked import Looked
 from csbsr.data.masks import MaskLook, SetVerdict, judge_set, look_at_mask
-from csbsr.data.polygons import Coco
 from csbsr.data.reading import at_most
 
 log = logging.getLogger(__name__)

@@ -15,10 +15,11 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from csbsr.data.annotations import EXCLUDE
 from csbsr.data.errors import DataError
+from csbsr.data.labelme_files import areas
 from csbsr.data.mask_values import IGNORED
 from csbsr.data.masks import read_labels
-from csbsr.data.polygons import EXCLUDE, areas
 from csbsr.measure import above
 
 _PICTURES = (".png", ".tif", ".tiff", ".bmp", ".webp", ".jpg")

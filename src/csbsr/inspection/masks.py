@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from csbsr.data.labelme_files import POLYGONS
 from csbsr.data.limits import MAX_MEGAPIXELS
 from csbsr.data.mask_values import IGNORED, MaskRule
 from csbsr.data.masks import read_labels
 from csbsr.data.reading import at_most, eight_bit, read_image, read_photograph
-from csbsr.data.reading.geo import read_georeference
 from csbsr.inspection.corrections import Correction, corrected, left_out
 from csbsr.inspection.counting import counting
 from csbsr.inspection.lines import Frame
@@ -112,8 +112,7 @@ class MeasuringMasks:
                         earlier = measuring.measure(name, before, threshold, scale / factor, counts, ground=ground)
                         record.before = measuring.numbers(earlier)
         view = limited(Image.fromarray(as_picture(segmentation) if picture is None else picture), LARGEST)
-        geo = None if item.original is None or ground.rectify is not None else read_georeference(item.original)
-        measuring.save(measurement, item.name, files, None, np.asarray(view), Frame(scale / factor, geo))
+        measuring.save(measurement, item.name, files, None, np.asarray(view), Frame(scale / factor, ground.shown))
         record.metadata = item.metadata or read_metadata(item.picture or item.path)
         record.agreement, record.scale, record.reduced, record.threshold = item.agreement, scale, factor, threshold
         record.stem, record.measured = item.stem, measuring.numbers(measurement)
@@ -129,7 +128,7 @@ class MeasuringMasks:
         if all(abs(side - scale * own) <= scale for side, own in zip(size, ground.rectify.shape, strict=True)):
             return ground
         refusal = f"{ground.source.removesuffix(', rectified')}, and the mask is not of the rectified picture"
-        return Scale(refused=(*ground.refused, refusal))
+        return Scale(refused=(*ground.refused, refusal), geo=ground.geo)
 
     def _read_as(self, item: Mask) -> tuple[Sequence[int] | None, int | None]:
         """Bands and bits of the photograph."""
@@ -172,7 +171,9 @@ class MeasuringMasks:
     def _read(self, item: Mask, most: float) -> tuple[np.ndarray, int, np.ndarray | None]:
         """A segmentation, the factor by which it was shrunken, and what of it is ignored."""
         segmentation, factor = read_segmentation(item.path, self.kind, most, item.predicted, self.rule)
-        if self.rule is None or self.rule.ignore_label is None or self.kind == "probability":
+        drawn = item.path.suffix.lower() in POLYGONS
+        ignores = drawn or (self.rule is not None and self.rule.ignore_label is not None)
+        if not ignores or self.kind == "probability":
             return segmentation, factor, None
         return segmentation, factor, read_labels(item.path, self.rule) == IGNORED
 

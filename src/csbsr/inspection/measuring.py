@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from csbsr.data.reading.geo import read_georeference
 from csbsr.files import write_text
 from csbsr.inspection.drawing import check_drawing, write_drawing
 from csbsr.inspection.geopackage import check_geopackage
@@ -30,6 +31,7 @@ from csbsr.measure import (
 from csbsr.measure.checks import check_number
 from csbsr.measure.ground import Automatic, Scale
 from csbsr.measure.gsd import parse_sampling
+from csbsr.measure.noise import check_limit
 from csbsr.pages.files import csv_text
 
 _NUMBERS = ("percentile", "min_pixels", "spur", "hole", "megapixels")
@@ -77,10 +79,7 @@ class Measuring:
             check_number(name, getattr(self, name))
         if not self.megapixels > 0:
             raise ValueError(f"megapixels: expected a number above 0, got {self.megapixels!r}")
-        if self.max_branches is not None:
-            check_number("max_branches", self.max_branches)
-            if self.max_branches < 1:
-                raise ValueError(f"max_branches: expected 1 or more, or null for no limit, got {self.max_branches!r}")
+        check_limit(self.max_branches)
         self.measure("", np.zeros((1, 1), bool), 0.5, 1)  # raises for what is out of its range
 
     @property
@@ -131,11 +130,10 @@ class Measuring:
     def ground(self, name: str, path: Path | None = None, image: np.ndarray | None = None) -> Scale:
         """The scale of a photograph: as it was given, else as its file or its ``image`` (H, W, 3) uint8 tells."""
         given = gsd_of(name, self.gsd)
-        if given is not None:
-            return Scale(parse_sampling(given), "gsd_mm")
-        if self.automatic is None or path is None:
-            return Scale()
-        return self.automatic.of_file(path) if image is None else self.automatic.of_photograph(path, image)
+        if given is None and self.automatic is not None and path is not None:
+            return self.automatic.of_file(path) if image is None else self.automatic.of_photograph(path, image)
+        geo = None if path is None else read_georeference(path)
+        return Scale(geo=geo) if given is None else Scale(parse_sampling(given), "gsd_mm", geo=geo)
 
     def with_light(
         self, measurement: Measurement, photograph: np.ndarray | None, blur: BlurMap | None = None
@@ -195,7 +193,7 @@ class Measuring:
     def recorded(self, name: str, path: Path | None = None) -> dict[str, Any]:
         """What a photograph's measurement hangs on, to tell results of other settings apart; ``path``: its file."""
         severity = None if self.guide is None else _described(self.guide)
-        gsd = self.ground(name, path).sampling
+        gsd = self.ground(name, None if self.automatic is None else path).sampling
         marker = None if self.automatic is None or gsd is not None else self.automatic.marker_mm
         looked_for = {} if marker is None else {"marker_mm": marker}
         chosen = {"gsd_mm": gsd, "gsd_mm_uncertainty": getattr(gsd, "uncertainty", None), "light": self.light}

@@ -5,11 +5,12 @@ from __future__ import annotations
 import glob
 import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from csbsr.data.reading import PHOTOGRAPHS, SUFFIXES, check_regular, is_junk
+from csbsr.inspection.annotated import drawn_masks
 from csbsr.inspection.corrections import is_exclusion
 
 #: Files that can be read; from folders and patterns also photographs are taken that cannot, and fail with a way out.
@@ -18,11 +19,12 @@ READABLE = SUFFIXES
 
 
 class Photograph(NamedTuple):
-    """A file to predict."""
+    """A file to predict, or a mask to measure."""
 
     path: Path
     name: str  #: path below the input's folder, with forward slashes
     stem: str  #: path of its results below the output folder, without what follows the stem, with forward slashes
+    picture: Path | None = None  #: on which the polygons of a file of LabelMe are drawn, if it lies beside them
 
 
 class Found(NamedTuple):
@@ -33,7 +35,7 @@ class Found(NamedTuple):
     unread: list[str]  #: folders that could not be searched, and why
 
 
-def find(source: str | Path, output: str | Path) -> Found:
+def find(source: str | Path, output: str | Path, polygons: bool = False) -> Found:
     """All photographs that ``source`` means.
 
     Args:
@@ -41,6 +43,7 @@ def find(source: str | Path, output: str | Path) -> Found:
             What exists is taken as it is, whatever characters its name holds.
         output: where the results go; files in it are never photographs, unless named themselves.  Hidden files and
             folders are left out.
+        polygons: files of LabelMe are meant too, in place of the pictures that they are drawn on.
 
     Raises:
         FileNotFoundError: nothing is there, or no photograph among it.
@@ -48,7 +51,7 @@ def find(source: str | Path, output: str | Path) -> Found:
     """
     source, output = Path(source), Path(output)
     if source.is_file():
-        return Found(_named([source], source.parent), [], [])
+        return Found(_named([source], source.parent, drawn_masks([source]) if polygons else {}), [], [])
     unread: list[str] = []
     if source.is_dir():
         root, files = source, list(_walk(source, output, unread))
@@ -63,14 +66,17 @@ def find(source: str | Path, output: str | Path) -> Found:
     if _same(root, output):
         raise ValueError(f"output: expected another folder than the one with the photographs, got {output} for both")
     photographs = {path for path in files if path.suffix.lower() in PHOTOGRAPHS and not _special(path)}
+    drawn = drawn_masks(files) if polygons else {}
+    photographs = photographs.difference(drawn.values()).union(drawn)
     chosen = sorted(path for path in photographs if not is_exclusion(path))
     others = sorted(path.relative_to(root).as_posix() for path in set(files) - set(chosen))
     if not chosen:
         detail = f"; found {', '.join(others[:3])}" if others else ""
         raise FileNotFoundError(
-            f"input: no photograph in {source} (expected files ending in {', '.join(sorted(READABLE))}){detail}"
+            f"input: no {'mask' if polygons else 'photograph'} in {source} (expected "
+            f"{'polygons of LabelMe, or ' if polygons else ''}files ending in {', '.join(sorted(READABLE))}){detail}"
         )
-    return Found(_named(chosen, root), others, unread)
+    return Found(_named(chosen, root, drawn), others, unread)
 
 
 def _walk(folder: Path, output: Path, unread: list[str]) -> Iterable[Path]:
@@ -96,7 +102,7 @@ def _fixed_part(pattern: Path) -> Path:
     return pattern if wild is None else Path(*parts[:wild])
 
 
-def _named(files: list[Path], root: Path) -> list[Photograph]:
+def _named(files: list[Path], root: Path, drawn: Mapping[Path, Path | None]) -> list[Photograph]:
     """Results are named after a file's stem, and after its whole name where two files would share results."""
     names = {path: path.relative_to(root).as_posix() for path in files}
     stems = {path: path.relative_to(root).with_suffix("").as_posix() for path in files}
@@ -104,7 +110,8 @@ def _named(files: list[Path], root: Path) -> list[Photograph]:
         count = Counter(stem.casefold() for stem in stems.values())
         shared = [path for path in files if count[stems[path].casefold()] > 1 and stems[path] != names[path]]
         if not shared:
-            return [Photograph(path, names[path], stems[path]) for path in sorted(files, key=names.__getitem__)]
+            ordered = sorted(files, key=names.__getitem__)
+            return [Photograph(path, names[path], stems[path], drawn.get(path)) for path in ordered]
         stems.update((path, names[path]) for path in shared)
 
 

@@ -31,7 +31,7 @@ class PngWriter:
         ValueError: other channels or bits, or a side that PNG cannot hold.
     """
 
-    def __init__(self, path: Path, height: int, width: int, channels: int = 1, bits: int = 8, level: int = 3) -> None:
+    def __init__(self, path: Path, height: int, width: int, channels: int = 1, bits: int = 8, level: int = 2) -> None:
         if channels not in _COLOUR or bits not in (8, 16):
             raise ValueError(f"channels and bits: expected 1 or 3 and 8 or 16, got {channels} and {bits}")
         if not (0 < height <= _LARGEST and 0 < width <= _LARGEST):

@@ -5,13 +5,12 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from csbsr.data.reading import Photograph as Shown
 from csbsr.data.reading import eight_bit, read_photograph
-from csbsr.data.reading.geo import read_georeference
 from csbsr.files import write_text
 from csbsr.inspection.corrections import left_out
 from csbsr.inspection.counting import counting
@@ -31,6 +30,17 @@ from csbsr.predict.passes import Outcome
 #: Kinds of results that a measurement writes.
 MEASURED_KINDS = ("widths", "cracks")
 _SHARE = 0.75  # of a photograph's work is its prediction, the rest that of its bicubic enlargement
+
+
+class _Underway(NamedTuple):
+    """A photograph that is being predicted."""
+
+    item: Photograph
+    found: Shown
+    ground: Scale
+    rows: ResultFiles
+    record: Record
+    tick: Callable[[float], None]
 
 
 class Predicting:
@@ -75,7 +85,9 @@ class Predicting:
         """What a photograph's results hang on."""
         options = self.predictor.options
         names = ("kernel", "tile", "margin_sr", "margin_segmentation", "blend", "flips", "precision")
-        shared = {"weights": self.weights, "threshold": self.predictor.threshold}
+        shared: dict[str, Any] = {"weights": self.weights, "threshold": self.predictor.threshold}
+        if options.grow:
+            shared["grow"] = True
         read = {"bands": self.bands, "bits": self.bits}
         chosen = {name: value for name, value in read.items() if value is not None}
         shared["backend"] = self.predictor.system.network.runtime
@@ -98,7 +110,7 @@ class Predicting:
         )
         rows = ResultFiles(files, item.path)
         try:
-            outcome = self._run(item, found, ground, rows, record, tick)
+            outcome = self._run(_Underway(item, found, ground, rows, record, tick))
         finally:
             rows.abandon()
         record.predicted, record.agreement = predicted(outcome), agreement(outcome.consistency)
@@ -110,17 +122,9 @@ class Predicting:
         """The scale of a photograph, nothing where nothing is measured."""
         return Scale()
 
-    def _run(
-        self,
-        item: Photograph,
-        found: Shown,
-        ground: Scale,
-        rows: ResultFiles,
-        record: Record,
-        tick: Callable[[float], None],
-    ) -> Outcome:
-        outcome = self.predictor.run(found.image, rows, rows.files.partial, tick, valid=found.valid)
-        rows.complete(outcome)
+    def _run(self, one: _Underway) -> Outcome:
+        outcome = self.predictor.run(one.found.image, one.rows, one.rows.files.partial, one.tick, valid=one.found.valid)
+        one.rows.complete(outcome)
         return outcome
 
 
@@ -184,15 +188,8 @@ class PredictingAndMeasuring(Predicting):
         image = eight_bit(found.image) if self.measuring.looks_for_marker else None
         return self.measuring.ground(item.name, item.path, image)
 
-    def _run(
-        self,
-        item: Photograph,
-        found: Shown,
-        ground: Scale,
-        rows: ResultFiles,
-        record: Record,
-        tick: Callable[[float], None],
-    ) -> Outcome:
+    def _run(self, one: _Underway) -> Outcome:
+        item, found, ground, rows, record, tick = one
         image = found.image
         measuring, files, share = self.measuring, rows.files, self.share(image.shape)
         kept = KeptRows(rows, measuring.megapixels)
@@ -222,15 +219,16 @@ class PredictingAndMeasuring(Predicting):
             record.handled = replace(record.handled or Handled(), not_measured=str(error))
             measurement = measuring.nothing(kept.probability().shape, threshold)
             kept.forget_probability()
-        frame = Frame(scale, None if ground.rectify is not None else read_georeference(item.path))
-        table = measuring.save(measurement, item.name, files, eight_bit(image), kept.view(), frame)
+        table = measuring.save(measurement, item.name, files, eight_bit(image), kept.view(), Frame(scale, ground.shown))
         write_text(files.pictures.cracks, table)
         del measurement
         bicubic: Measured | None = None
         if (compared := self._compared(kept.factor)) is not None:
             enlarged = KeptRows(None, np.inf, kept.factor)
             kernel = None if outcome.kernels is None else outcome.kernels.mean((0, 1))
-            compared.run(image, enlarged, files.partial, lambda done: tick((1 - share) * done), kernel, found.valid)
+            compared.run(
+                image, enlarged, files.partial, lambda done: tick((1 - share) * done), kernel, found.valid, outcome.tile
+            )
             with contextlib.suppress(TooNoisyError):
                 other = measuring.measure(item.name, enlarged.probability(), threshold, scale, counts, ground=ground)
                 bicubic = measuring.numbers(other)

@@ -11,6 +11,7 @@ from typing import Any
 
 from csbsr.data.pairs import folded
 from csbsr.inside import inside
+from csbsr.inspection.annotated import ENDINGS
 from csbsr.inspection.corrections import Correctable
 from csbsr.inspection.metadata import Metadata
 from csbsr.inspection.photographs import READABLE, Photograph, find
@@ -21,8 +22,6 @@ from csbsr.words import first_names, printable
 
 log = logging.getLogger("csbsr")
 
-#: Of csbsr-predict's files, and of masks in data sets, which a photograph's name lacks.
-_ENDINGS = ("_mask", "_probability", "_label", "_gt", "_seg")
 _NOTHING_SAVED = "no mask or probability was saved; run csbsr-predict with save=mask,probability"
 
 
@@ -152,7 +151,7 @@ def _named(source: Path, output: Path) -> tuple[Path, list[tuple[Results, set[Pa
 
 
 def _found(source: Path, output: Path) -> list[Photograph]:
-    found = find(source, output)
+    found = find(source, output, polygons=True)
     for folder in found.unread:
         log.warning("failed   %s", folder)
     return found.photographs
@@ -357,11 +356,12 @@ def _photographs(folder: Path) -> dict[str, list[Path]]:
 
 
 def _of_file(mask: Photograph, index: Mapping[str, Sequence[Path]], photos: Path | None) -> Mask:
-    """A mask with its photograph: of its name, also without the endings that csbsr-predict gives."""
+    """A mask with its photograph: that it is drawn on, or of its name, also without the endings of masks."""
     if photos is None:
-        return Mask(mask.path, mask.name, mask.stem)
+        listed = () if mask.picture is None else (PurePosixPath(mask.name).with_name(mask.picture.name).as_posix(),)
+        return Mask(mask.path, mask.name, mask.stem, mask.picture, listed=listed, photograph=mask.picture)
     stem = PurePosixPath(mask.name).with_suffix("").as_posix()
-    names = [stem, *(stem.removesuffix(ending) for ending in _ENDINGS if stem.endswith(ending))]
+    names = [stem, *(stem.removesuffix(ending) for ending in ENDINGS if stem.endswith(ending))]
     for name in names:
         paths = index.get(folded(name), ())
         for path in sorted(paths, key=lambda path: path.stem != PurePosixPath(name).name):  # the same case first

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from csbsr.data.annotations import coco
-from csbsr.data.polygons import labelme
+from csbsr.data.coco_files import coco
+from csbsr.data.labelme_files import labelme
 from csbsr.data.reading import eight_bit
 from csbsr.files import write_text
 from csbsr.inspection.corrections import MaskDigest
@@ -19,7 +20,7 @@ from csbsr.inspection.png import PngWriter
 from csbsr.inspection.spread import VARIANCE_WHITE
 from csbsr.inspection.store import GrowingFiles
 from csbsr.inspection.views import LARGEST
-from csbsr.measure import reduced, reduction
+from csbsr.measure import reduction
 from csbsr.predict.passes import LEVELS, Outcome, Sink
 from csbsr.predict.rows import Shrinker
 
@@ -42,7 +43,8 @@ class ResultFiles:
         self._size = (0, 0)
         self._polygons = {kind: make for kind, make in _POLYGONS.items() if kind in files.kinds}
         self._writers: dict[str, PngWriter] = {}
-        self._overlay: tuple[Shrinker, Shrinker] | None = None  # of the image and of its cracks
+        self._overlay: tuple[View, Shrinker] | None = None  # of the image and of its cracks
+        self.shrinks = 0
 
     def begin(self, height: int, width: int) -> None:
         """Open the files, anew if there were any."""
@@ -52,8 +54,9 @@ class ResultFiles:
             if kind in self.files.kinds:
                 self._writers[kind] = PngWriter(self.files.temporary(kind), height, width, channels, bits)
         if "overlay" in self.files.kinds:
-            factor = -(-max(height, width) // LARGEST)
-            self._overlay = Shrinker(height, width, factor), Shrinker(height, width, factor, largest=True)
+            view = View(height, width)
+            self._overlay = view, Shrinker(height, width, view.factor, largest=True)
+        self.shrinks = 1 if "sr" in self._writers else 0 if self._overlay is None else self._overlay[0].factor
 
     def sr(self, rows: np.ndarray) -> None:
         """Write super-resolved rows."""
@@ -110,33 +113,28 @@ class ResultFiles:
         self._writers, self._overlay = {}, None
 
 
-class _Shrunken:
-    """A map that arrives by rows, kept as float16 means over squares."""
+class View:
+    """The super-resolved image (H, W) shrunken to sides of at most `LARGEST`.
 
-    def __init__(self, height: int, width: int, factor: int) -> None:
-        self._factor = factor
-        self.values = np.empty((-(-height // factor), -(-width // factor)), np.float16)
-        self._rest = np.empty((0, width), np.float32)
-        self._row = 0
+    Attributes:
+        factor: by which it is shrunken, whole.
+    """
 
-    def add(self, rows: np.ndarray) -> None:
-        """Take rows (n, W)."""
-        waiting = np.concatenate([self._rest, rows])
-        whole = len(waiting) // self._factor * self._factor
-        self._keep(waiting[:whole])
-        self._rest = waiting[whole:].copy()
+    def __init__(self, height: int, width: int) -> None:
+        self.height, self.width = height, width
+        self.factor = -(-max(height, width) // LARGEST)
+        self._shrinker: Shrinker | None = None
+
+    def add(self, pixels: np.ndarray) -> None:
+        """Take in rows (n, W/k, 3) uint8, means of k × k pixels, k a divisor of `factor` and the same in every call."""
+        if self._shrinker is None:
+            k = self.width // pixels.shape[1]
+            self._shrinker = Shrinker(self.height // k, self.width // k, self.factor // k)
+        self._shrinker.add(pixels)
 
     def result(self) -> np.ndarray:
-        """(⌈H/factor⌉, ⌈W/factor⌉), after the last row."""
-        self._keep(self._rest)
-        self._rest = self._rest[:0]
-        return self.values
-
-    def _keep(self, rows: np.ndarray) -> None:
-        if len(rows):
-            means = reduced(rows, self._factor)
-            self.values[self._row : self._row + len(means)] = means
-            self._row += len(means)
+        """(⌈H/factor⌉, ⌈W/factor⌉, 3) float32 of 0 to 255, after the last row."""
+        return np.empty((0, 0, 3), np.float32) if self._shrinker is None else self._shrinker.result()
 
 
 class KeptRows:
@@ -150,17 +148,18 @@ class KeptRows:
 
     def __init__(self, sink: Sink | None, megapixels: float, factor: int | None = None) -> None:
         self._sink, self._megapixels, self._given = sink, megapixels, factor
-        self.factor = 1
-        self._variance: _Shrunken | None = None
+        self.factor, self.shrinks = 1, 0
+        self._variance: Shrinker | None = None
 
     def begin(self, height: int, width: int) -> None:
         """Make room, anew if memory ran out."""
         self.factor = self._given or reduction((height, width), self._megapixels * 1e6)
-        self._probability, self._variance = _Shrunken(height, width, self.factor), None
         self._shape = (height, width)
+        self._probability, self._variance = self._kept(), None
         if self._sink is not None:
-            self._view = Shrinker(height, width, -(-max(height, width) // LARGEST))
+            self._view = View(height, width)
             self._sink.begin(height, width)
+            self.shrinks = math.gcd(self._view.factor, self._sink.shrinks)
 
     def sr(self, rows: np.ndarray) -> None:
         """Keep super-resolved rows in the view."""
@@ -174,7 +173,7 @@ class KeptRows:
             self._sink.segmentation(levels, mask, variance)
         self._probability.add(levels * np.float32(1 / LEVELS))
         if variance is not None:
-            self._variance = self._variance or _Shrunken(*self._shape, self.factor)
+            self._variance = self._variance or self._kept()
             self._variance.add(variance)
 
     def probability(self) -> np.ndarray:
@@ -187,8 +186,12 @@ class KeptRows:
 
     def forget_probability(self) -> None:
         """Give its memory back, and that of its spread."""
-        self._probability, self._variance = _Shrunken(0, 0, 1), None
+        self._shape = (0, 0)
+        self._probability, self._variance = self._kept(), None
 
     def view(self) -> np.ndarray:
         """The super-resolved image, (H, W, 3) uint8, its sides at most `LARGEST`."""
         return np.rint(self._view.result()).astype(np.uint8)
+
+    def _kept(self) -> Shrinker:
+        return Shrinker(*self._shape, self.factor, dtype=np.float16)

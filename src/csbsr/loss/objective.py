@@ -174,7 +174,9 @@ class DSRLLoss(nn.Module):
         if not joint:
             return LossTerms(l1, terms)
         if output.affinity_features is None:
-            raise ValueError("output: expected affinity_features, got None; DSRLLoss needs model=dsrl in training mode")
+            raise ValueError(
+                "DSRLLoss: expected affinity_features of the network, got None; it needs DSRL in training mode"
+            )
         affinity = functional.feature_affinity(*output.affinity_features, pool=self.pool, valid=valid)
         segmentation = segmentation_terms(self.segmentation, output, batch, alpha)
         total = self.weights[0] * segmentation.total + self.weights[1] * l1 + self.weights[2] * affinity

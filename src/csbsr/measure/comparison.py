@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 from scipy.spatial import cKDTree
 
 from csbsr.measure.cracks import measure_cracks
+from csbsr.measure.noise import TooNoisyError
 from csbsr.measure.results import Measurement, weighted_percentile
 
 #: Pixels beyond half of a crack's width within which a centreline is that of the same crack.
 NEAR = 2.0
 _PERCENTILE = 90
+_SPECK = 4  # pixels
 
 _WIDTH = "width of the cracks that were found, measured on the prediction less that on the mask, in px"
 #: What each number of `summary` means, in one line.
@@ -26,6 +29,7 @@ DEFINITIONS = {
     "length_found": "share of the true cracks' length with the centreline of a predicted crack beside it "
     f"(within half of the width and {NEAR:g} px)",
     "length_false": "share of the predicted cracks' length without the centreline of a true crack beside it",
+    "unmeasured": "images left out of widths and lengths: noise, with more than `max_branches` branches of cracks",
 }
 
 
@@ -84,18 +88,26 @@ def compare_cracks(predicted: Measurement, true: Measurement) -> Comparison:
     )
 
 
-def compare_masks(segmentation: np.ndarray, mask: np.ndarray, threshold: float) -> Comparison:
+def compare_masks(
+    segmentation: np.ndarray, mask: np.ndarray, threshold: float, max_branches: int | None = None
+) -> Comparison | None:
     """`compare_cracks` of a probability map (H, W) at a threshold with a mask (H, W) of 0 and 1.
 
-    Specks of fewer than 4 pixels are no cracks, in either.
+    Specks of fewer than 4 pixels are no cracks, in either.  None where one of them has more than ``max_branches``, see
+    `csbsr.measure.noise.check_branches`.
     """
-    predicted = measure_cracks(segmentation, min(max(threshold, 1e-6), 1 - 1e-6), min_pixels=4)
-    return compare_cracks(predicted, measure_cracks(mask > 0.5, min_pixels=4))
+    measured = partial(measure_cracks, min_pixels=_SPECK, max_branches=max_branches)
+    try:
+        predicted = measured(segmentation, min(max(threshold, 1e-6), 1 - 1e-6))
+        return compare_cracks(predicted, measured(mask > 0.5))
+    except TooNoisyError:
+        return None
 
 
-def summary(comparisons: Iterable[Comparison]) -> dict[str, float]:
-    """The numbers of `DEFINITIONS` over all images; NaN where there is nothing to compare."""
-    parts = list(comparisons)
+def summary(comparisons: Iterable[Comparison | None]) -> dict[str, float]:
+    """The numbers of `DEFINITIONS` over all images; NaN where there is nothing to compare, None for noise."""
+    every = list(comparisons)
+    parts = [part for part in every if part is not None]
     errors, ratios, found = (
         np.concatenate([np.empty(0), *(getattr(part, name) for part in parts)])
         for name in ("errors", "ratios", "found")
@@ -110,6 +122,7 @@ def summary(comparisons: Iterable[Comparison]) -> dict[str, float]:
         "width_ratio": weighted_percentile(ratios, found, 50) if some else nothing,
         "length_found": float(found.sum()) / true if true > 0 else nothing,
         "length_false": sum(part.false_length for part in parts) / predicted if predicted > 0 else nothing,
+        "unmeasured": float(len(every) - len(parts)),
     }
 
 
@@ -146,6 +159,8 @@ def _beside(points: _Points, others: _Points) -> tuple[np.ndarray, np.ndarray]:
     return distances <= reach, nearest
 
 
-def rows_with(rows: Sequence[dict[str, float | str]], found: dict[str, Comparison]) -> list[dict[str, float | str]]:
+def rows_with(
+    rows: Sequence[dict[str, float | str]], found: Mapping[str, Comparison | None]
+) -> list[dict[str, float | str]]:
     """Rows of images, by ``name``, with the numbers of `DEFINITIONS` of each at the end."""
     return [{**row, **summary([found[str(row["name"])]] if str(row["name"]) in found else [])} for row in rows]

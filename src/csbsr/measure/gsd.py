@@ -58,7 +58,8 @@ def ground_sampling(given: float | str | Path | None) -> float | dict[str, float
     Args:
         given: millimetres to a pixel of the photograph, also with a decimal comma and ``mm``: ``0.4``, ``0.4+-0.02``,
             ``0,4 ± 0,02 mm``; or the path of a CSV or xlsx file with the columns ``file`` (a photograph's path or
-            name), ``gsd_mm`` and perhaps ``gsd_mm_uncertainty``; or None.
+            name), ``gsd_mm`` and perhaps ``gsd_mm_uncertainty``; or None.  What reads as a number is one, also where a
+            file of that name lies here.
 
     Returns:
         The number, the file's numbers by name, or None; numbers are `GroundSampling`.
@@ -68,14 +69,19 @@ def ground_sampling(given: float | str | Path | None) -> float | dict[str, float
     """
     if given is None:
         return None
-    if not isinstance(given, (str, Path)) or not Path(given).is_file():
-        try:
-            return parse_sampling(given if isinstance(given, GroundSampling) else str(given))
-        except (TypeError, ValueError):
-            raise ValueError(
-                "gsd_mm: expected millimetres per pixel above 0, such as 0.4 or 0.4+-0.02, or a CSV or xlsx file with "
-                f"columns file,gsd_mm, got {given!r}"
-            ) from None
+    try:
+        return parse_sampling(given if isinstance(given, GroundSampling) else str(given))
+    except (TypeError, ValueError):
+        if isinstance(given, (str, Path)) and Path(given).is_file():
+            return _table(given)
+        raise ValueError(
+            "gsd_mm: expected millimetres per pixel above 0, such as 0.4 or 0.4+-0.02, or a CSV or xlsx file with "
+            f"columns file,gsd_mm, got {given!r}"
+        ) from None
+
+
+def _table(given: str | Path) -> dict[str, float]:
+    """The numbers of a file by names of photographs."""
     table: dict[str, float] = {}
     for row in read_table(given, _COLUMNS, (_UNCERTAINTY,)):
         name = PurePosixPath(unicodedata.normalize("NFC", row.cells["file"].replace("\\", "/"))).as_posix()

@@ -5,12 +5,23 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from csbsr.measure.checks import check_number
+
 #: Pixels of an image for which the limit is meant; a larger one may hold as many more branches.
 REFERENCE = 4_000_000
 
 
 class TooNoisyError(ValueError):
     """A mask with more branches than anybody wants to have measured."""
+
+
+def check_limit(most: int | None) -> None:
+    """Raise ValueError unless ``most`` can be a limit of branches, or is None for no limit."""
+    if most is None:
+        return
+    check_number("max_branches", most)
+    if most < 1:
+        raise ValueError(f"max_branches: expected 1 or more, or null for no limit, got {most!r}")
 
 
 def check_branches(skeleton: np.ndarray, most: int | None) -> None:

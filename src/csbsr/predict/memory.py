@@ -22,6 +22,10 @@ class PeakMemory(TorchDispatchMode):
         peak: most bytes at one time; memory that a library takes inside an operation is not seen.
     """
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # saying yes makes torch import its compiler at the first operation: 7 CPU-seconds
+
     def __init__(self) -> None:
         super().__init__()
         self.peak = 0

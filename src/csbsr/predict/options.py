@@ -18,6 +18,8 @@ class PredictionOptions:
         threshold: above which a probability is crack; None for the one that the checkpoint recommends, else 0.5.
         tile: side of what a tile contributes.  Networks that look at their whole input (KBPN's kernel, PSPNet's pools)
             see windows of about this size.
+        grow: take tiles of up to twice the side where less is computed twice and memory is free.  A network that looks
+            at its whole input then gives other results.
         margin_sr: what is thrown away around a super-resolved tile.
         margin_segmentation: what is thrown away around a segmented one.
         blend: pixels over which neighbouring tiles fade into each other.
@@ -41,6 +43,7 @@ class PredictionOptions:
     flips: int = 1
     precision: str = "float32"
     device: str | None = None
+    grow: bool = False
 
     def __post_init__(self) -> None:
         if self.threshold is not None and (not isinstance(self.threshold, (int, float)) or not 0 < self.threshold < 1):
@@ -49,6 +52,8 @@ class PredictionOptions:
             raise ValueError(f"flips: expected one of {', '.join(map(str, FLIPS))}, got {self.flips!r}")
         if self.kernel not in KERNELS:
             raise ValueError(f"kernel: expected one of {', '.join(KERNELS)}, got {self.kernel!r}")
+        if not isinstance(self.grow, bool):
+            raise ValueError(f"grow: expected true or false, got {self.grow!r}")
         for name, least in (("tile", 1), ("margin_sr", 0), ("margin_segmentation", 0), ("blend", 0)):
             value = getattr(self, name)
             if not isinstance(value, int) or value < least:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from csbsr.data.reading import filled
 from csbsr.joint import LiteSystem
@@ -26,13 +28,24 @@ _SAMPLES = 16  # tiles on which one kernel for the photograph is estimated
 
 
 class Sink(Protocol):
-    """Takes the results of a photograph, from top to bottom."""
+    """Takes the results of a photograph, from top to bottom.
+
+    Attributes:
+        shrinks: from `begin` on, a factor by which it shrinks all that it keeps of super-resolved rows: they may come
+            shrunken by a divisor of it already, which spares memory and time.  1: it takes all of them; 0: none.
+    """
+
+    shrinks: int
 
     def begin(self, height: int, width: int) -> None:
         """The size of the results.  A second call starts over: memory ran out and smaller tiles are tried."""
 
     def sr(self, rows: np.ndarray) -> None:
-        """Super-resolved rows (3, n, W) float32 in [0, 1]; all of them come before the first of `segmentation`."""
+        """Super-resolved rows; all of them come before the first of `segmentation`.
+
+        Args:
+            rows: (3, n/k, W/k) float32 in [0, 1], k a divisor of `shrinks`: means of k × k pixels.
+        """
 
     def segmentation(self, levels: np.ndarray, mask: np.ndarray, variance: np.ndarray | None) -> None:
         """Segmented rows.
@@ -70,13 +83,23 @@ class Layout(NamedTuple):
         scale = system.scale
         core = max(system.align, tile // scale // system.align * system.align)
         fade = -(-blend // (2 * scale)) * 2
-        rows, columns = (Axis(side, core, fade, system.align) for side in shape)
         sr, segmentation = (-(-margin // scale) for margin in margins)
-        return cls(rows, columns, sr if system.serial else max(sr, segmentation), segmentation)
+        first = sr if system.serial else max(sr, segmentation)
+        known = None if system.lite is None else first  # others look at their whole windows, and are tried with these
+        rows, columns = (Axis(side, core, fade, system.align, known) for side in shape)
+        return cls(rows, columns, first, segmentation)
 
     def window(self, i: int, j: int, margin: int) -> tuple[Window, Window]:
         """Rows and columns of the window of tile (i, j)."""
         return self.rows.window(i, margin), self.columns.window(j, margin)
+
+    def pixels(self) -> int:
+        """Of all windows of both passes."""
+        return sum(
+            sum(self.rows.window(i, margin).size for i in range(len(self.rows)))
+            * sum(self.columns.window(j, margin).size for j in range(len(self.columns)))
+            for margin in (self.margin_sr, self.margin_segmentation)
+        )
 
     def largest(self, margin: int) -> int:
         """Pixels of the largest window."""
@@ -130,7 +153,6 @@ class Run:
         self.valid = valid
         self.system, self.photograph, self.layout, self.options = system, photograph, layout, options
         self.flips, self.folder, self._tick = FLIPS[options.flips], folder, tick
-        self.channels = 3 if system.serial else 4  # of each flip's result in the first pass
         tiles = len(layout.rows) * len(layout.columns)
         self._step = 1 / (tiles * (2 if system.serial else 1) * len(self.flips))
         self._estimates = list(estimates)
@@ -152,7 +174,7 @@ class Run:
             row = 0
             for probabilities in self._second_pass(store, statistics):
                 _require_finite(probabilities)
-                if (counts := self._counts(row, probabilities.shape[1])) is not None:
+                if (counts := self._counts(row, probabilities.shape[1], s)) is not None:
                     probabilities = probabilities * counts
                 row += probabilities.shape[1]
                 levels = np.rint(probabilities.mean(0).clip(0, 1) * np.float32(LEVELS)).astype(np.uint16)
@@ -169,7 +191,9 @@ class Run:
         """Fill ``store``; the statistics of each flip, and the differences between photograph and result."""
         system, layout, s = self.system, self.layout, self.system.scale
         compact = system.lite is not None  # made for large photographs
-        blender = Blender(layout.rows, layout.columns, self.channels * len(self.flips), s, compact)
+        k = 1 if system.serial else math.gcd(s, sink.shrinks)
+        images = Blender(layout.rows, layout.columns, 3 * len(self.flips), s // k, compact)
+        answers = None if system.serial else Blender(layout.rows, layout.columns, len(self.flips), s, compact)
         residual = Blender(layout.rows, layout.columns, 1, 1) if system.comparable else None
         residual_rows = []
         statistics = [Statistics(3) for _ in self.flips]
@@ -189,22 +213,25 @@ class Run:
                     kernels.append(upscaled.kernel)
                     if residual is not None and not axes:
                         residual.add(i, j, *self._difference(i, j, image, upscaled, top, left))
-                    for first, part in ((0, upscaled.sr), (3, upscaled.segmentation)):
-                        if part is not None:
+                    sr = upscaled.sr if k == 1 else F.avg_pool2d(upscaled.sr_tensor, k)[0].cpu().numpy()
+                    for blender, part, first in ((images, sr, 3 * f), (answers, upscaled.segmentation, f)):
+                        if blender is not None and part is not None:
                             _require_finite(part)
-                            blender.add(i, j, flipped(part, axes), top, left, f * self.channels + first)
+                            blender.add(i, j, flipped(part, axes), top, left, first)
                     self._tick(self._step)
                 self._kernels[i, j] = kernels
-            for rows in blender.finished(i):
-                every = rows.reshape(len(self.flips), self.channels, *rows.shape[1:])
-                versions = every[:, :3]
-                store.append((versions if system.serial else every[:, 3:]).reshape(store.channels, *rows.shape[1:]))
-                counts = self._counts(row, rows.shape[1])
+            for rows in images.finished(i):
+                versions = rows.reshape(len(self.flips), 3, *rows.shape[1:])
+                if system.serial:
+                    store.append(rows)
+                counts = self._counts(row, rows.shape[1], s // k)
                 row += rows.shape[1]
                 for version, numbers in zip(versions, statistics, strict=True) if system.serial else ():
                     numbers.add(version if counts is None else version[:, counts][:, None])
-                image = versions.mean(0) if len(versions) > 1 else versions[0]
-                sink.sr(image if counts is None else image * counts)
+                mean = versions.mean(0) if len(versions) > 1 else versions[0]
+                sink.sr(mean if counts is None else mean * counts)
+            for rows in () if answers is None else answers.finished(i):
+                store.append(rows)
             if residual is not None:
                 residual_rows += [rows[0].copy() for rows in residual.finished(i)]
         found = [numbers.result() for numbers in statistics] if system.serial else []
@@ -285,11 +312,10 @@ class Run:
         part = part.transpose(2, 0, 1)
         return part / np.float32(255) if part.dtype == np.uint8 else part.astype(np.float32)
 
-    def _counts(self, row: int, number: int) -> np.ndarray | None:
-        """(n, W) bool, where rows of the result show the photograph; None for everywhere."""
+    def _counts(self, row: int, number: int, s: int) -> np.ndarray | None:
+        """(n, W) bool, where rows of what is ``s`` times as large show the photograph; None for everywhere."""
         if self.valid is None:
             return None
-        s = self.system.scale
         part = self.valid[row // s : -(-(row + number) // s)].repeat(s, 0).repeat(s, 1)
         return part[row % s : row % s + number]
 
@@ -299,5 +325,5 @@ class Run:
 
 
 def _require_finite(rows: np.ndarray) -> None:
-    if not np.isfinite(rows).all():
+    if not np.isfinite(rows.sum()):  # of values around [0, 1]: one that is not finite shows in it
         raise ValueError("the network's results are not finite; use precision=float32, or another checkpoint")

@@ -16,6 +16,7 @@ from csbsr.build import TRUSTED
 from csbsr.data.reading import read_photograph
 from csbsr.joint import JointSystem
 from csbsr.memory import available_memory
+from csbsr.predict.choosing import fewest_pixels
 from csbsr.predict.consistency import Consistency
 from csbsr.predict.memory import out_of_memory
 from csbsr.predict.options import PredictionOptions, suggested
@@ -31,6 +32,7 @@ log = logging.getLogger(__name__)
 DEFAULT_THRESHOLD = 0.5
 _HALVINGS = 4  # of the tile for one photograph, after which running out of memory is an error
 _USABLE = 0.8  # of the memory that is there
+_GROWS = 0.4  # of it may a tile take that is larger than it need be: other programs run, too
 
 
 @dataclass(frozen=True)
@@ -163,6 +165,7 @@ class Predictor:
         tick: Callable[[float], None] = lambda share: None,
         kernel: np.ndarray | None = None,
         valid: np.ndarray | None = None,
+        tile: int | None = None,
     ) -> Outcome:
         """Hand the results of a photograph to ``sink`` row by row, in memory that does not depend on its height.
 
@@ -175,13 +178,14 @@ class Predictor:
             tick: called with the share of the work just done; negative when it starts over.
             kernel: (k, k), summing to 1: for the segmentor, where `bicubic` left nothing that estimates it.
             valid: (h, w) bool, where there is a photograph; None for everywhere.  Elsewhere the probability is 0.
+            tile: in place of the options', so that two results are cut alike.
 
         Raises:
             ValueError: too little memory.
         """
         estimates = [] if kernel is None else [torch.from_numpy(kernel).reshape(1, -1).to(self.system.device)]
         height, width = photograph.shape[:2]
-        tile = self._fitting_tile((height, width), estimates)
+        tile = self._fitting_tile((height, width), estimates, tile)
         for _ in range(_HALVINGS + 1):
             progress = _Progress(tick)
             layout = self._layout((height, width), tile)
@@ -211,11 +215,21 @@ class Predictor:
     def _layout(self, shape: tuple[int, int], tile: int) -> Layout:
         return Layout.of(shape, self.system, tile, self.options.margins, self.options.blend)
 
-    def _fitting_tile(self, shape: tuple[int, int], estimates: Sequence[Tensor]) -> int:
-        """The tile; on a CPU, where running out of memory ends the program, halved until the estimated need fits."""
-        tile = self.options.tile
+    def _fitting_tile(self, shape: tuple[int, int], estimates: Sequence[Tensor], given: int | None = None) -> int:
+        """The tile, ``given`` or of the options, on a CPU fitted to the memory that is free.
+
+        It is halved until the estimated need fits, because running out of memory ends the program there; and it grows
+        where that is asked for and none is given.
+        """
+        tile = given or self.options.tile
         if self.system.device.type != "cpu" or (free := available_memory()) is None:
             return tile
+        if self.options.grow and given is None:
+            tile = fewest_pixels(
+                tile,
+                lambda larger: self._layout(shape, larger).pixels(),
+                lambda larger: self.memory_needed(shape, larger, estimates) <= _GROWS * free,
+            )
         while (need := self.memory_needed(shape, tile, estimates)) > _USABLE * free:
             if tile // 2 < self._smallest:
                 raise ValueError(
@@ -242,6 +256,8 @@ class Predictor:
 
 class Arrays:
     """The sink of `Predictor.predict`: everything in memory."""
+
+    shrinks = 1
 
     def __init__(self, with_variance: bool) -> None:
         self.with_variance = with_variance

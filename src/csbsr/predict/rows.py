@@ -7,6 +7,7 @@ from pathlib import Path
 from types import TracebackType
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 #: Largest image kept in memory, in bytes.
 IN_MEMORY = 32 << 20
@@ -85,38 +86,50 @@ class Shrinker:
         width: of the image.
         factor: side of the squares; those at the right and bottom may be cut off by the border.
         largest: take the maximum of a square instead of its mean.
+        dtype: of the result; None for float32, or with ``largest`` for that of the rows.
     """
 
-    def __init__(self, height: int, width: int, factor: int, largest: bool = False) -> None:
+    def __init__(
+        self, height: int, width: int, factor: int, largest: bool = False, dtype: DTypeLike | None = None
+    ) -> None:
         self.height, self.factor = height, factor
         self._reduce = np.maximum.reduceat if largest else np.add.reduceat
-        self._largest = largest
+        self._largest, self._dtype = largest, dtype
         self._columns = np.arange(0, width, factor)
         self._column_sizes = np.diff(np.append(self._columns, width)).astype(np.float32)
         self._pending: list[np.ndarray] = []
         self._done, self._waiting = 0, 0
-        self._lines: list[np.ndarray] = []
+        self._values = np.empty((0, 0), dtype)
 
     def add(self, rows: np.ndarray) -> None:
         """Take in rows (n, W) or (n, W, C)."""
+        if not self._done + self._waiting:
+            self._values = self._room(rows)
+        if self.factor == 1:
+            self._values[self._done : self._done + len(rows)] = rows
+            self._done += len(rows)
+            return
         while len(rows):
             missing = min(self.factor, self.height - self._done) - self._waiting
             part, rows = rows[:missing], rows[missing:]
-            reduced = self._reduce(part if self._largest else part.astype(np.float32), self._columns, axis=1)
-            self._pending.append(reduced.max(0) if self._largest else reduced.sum(0))
+            line = part.max(0) if self._largest else part.sum(0, dtype=np.float32)  # whole rows first: fast
+            self._pending.append(self._reduce(line, self._columns, axis=0))
             self._waiting += len(part)
             if len(part) == missing:
-                self._lines.append(self._line())
+                self._values[self._done // self.factor] = self._line()
                 self._done += self._waiting
                 self._pending, self._waiting = [], 0
+
+    def _room(self, rows: np.ndarray) -> np.ndarray:
+        shape = (-(-self.height // self.factor), len(self._columns), *rows.shape[2:])
+        return np.empty(shape, self._dtype or (rows.dtype if self._largest else np.float32))
 
     def _line(self) -> np.ndarray:
         if self._largest:
             return np.max(self._pending, 0)
         sizes = self._column_sizes.reshape(-1, *[1] * (self._pending[0].ndim - 1))
-        mean = np.sum(self._pending, 0) / (sizes * self._waiting)
-        return mean.astype(np.float32)
+        return np.sum(self._pending, 0) / (sizes * self._waiting)
 
     def result(self) -> np.ndarray:
-        """The shrunken image, (⌈H/factor⌉, ⌈W/factor⌉) or with channels last."""
-        return np.stack(self._lines)
+        """The shrunken image, (⌈H/factor⌉, ⌈W/factor⌉) or with channels last, after the last row."""
+        return self._values

@@ -49,17 +49,22 @@ class Axis:
         tile: largest length of a core.
         blend: pixels over which neighbours fade into each other, even.
         align: cores and windows start at multiples of this.
+        margin: of the windows, where it is known.  The first and the last core are then longer by what their windows
+            need not reach beyond the border, so equally large windows hold fewer pixels in all.
     """
 
-    def __init__(self, length: int, tile: int, blend: int, align: int = 1) -> None:
+    def __init__(self, length: int, tile: int, blend: int, align: int = 1, margin: int | None = None) -> None:
         if length < 1 or tile < 1 or align < 1 or blend < 0 or blend % 2:
             raise ValueError(
                 f"length, tile, align and blend: expected at least 1, 1, 1 and an even number, got {length}, {tile}, "
                 f"{align}, {blend}"
             )
         self.length, self.align = length, align
-        count = max(1, -(-length // tile))
-        bounds = {min(length, round(i * length / count / align) * align) for i in range(1, count)}
+        self._fitted = margin is not None
+        reach = 0 if margin is None else blend // 2 + margin
+        shared = length - 2 * reach
+        count = max(1, -(-shared // tile))
+        bounds = {min(length, round((reach + i * shared / count) / align) * align) for i in range(1, count)}
         self.bounds = [0, *sorted(bounds - {0, length}), length]
         cores = [stop - start for start, stop in pairwise(self.bounds)]
         self._longest = max(cores)
@@ -80,10 +85,16 @@ class Axis:
         ``align``) where the photograph allows it.
         """
         kept = self.kept(i)
-        size = _up(self._longest + 2 * (self.half + margin), self.align)
+        size = self._needed(margin) if self._fitted else _up(self._longest + 2 * (self.half + margin), self.align)
         start = _down(max(0, min(kept.start - margin, self.length - size)), self.align)
         stop = min(self.length, max(start + size, _up(kept.stop + margin, self.align)))
         return Window(start, stop)
+
+    def _needed(self, margin: int) -> int:
+        """The largest of what the tiles need: what they keep and ``margin``, but nothing beyond the border."""
+        kept = [self.kept(i) for i in range(len(self))]
+        ends = [(max(0, part.start - margin), min(self.length, part.stop + margin)) for part in kept]
+        return max(_up(stop, self.align) - _down(start, self.align) for start, stop in ends)
 
     def weights(self, i: int, scale: int = 1) -> np.ndarray:
         """Weights (``kept(i).size · scale``,) float32 of what is kept; at every pixel those of all tiles sum to 1."""

@@ -44,7 +44,7 @@ def number(key: str, value: float | None) -> str:
     """A reported number as text: counts whole, decibels and pixels with two digits, the rest with four."""
     if value is None or math.isnan(value):
         return "–"
-    if float(value).is_integer() and key in ("images", "empty_masks", "empty_predictions"):
+    if float(value).is_integer() and key in ("images", "empty_masks", "empty_predictions", "unmeasured"):
         return f"{value:.0f}"
     two = "threshold" in key or "psnr" in key or "hd" in key or "msd" in key or key.startswith(("blur_width", "width_"))
     return f"{value:.{2 if two else 4}f}"

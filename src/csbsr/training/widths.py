@@ -9,6 +9,7 @@ import torch
 from pytorch_lightning.callbacks import Callback
 
 from csbsr.measure.comparison import Comparison, compare_masks, summary
+from csbsr.measure.noise import check_limit
 
 
 class WidthErrors(Callback):
@@ -16,14 +17,21 @@ class WidthErrors(Callback):
 
     Args:
         threshold: at and above which a probability is crack; of None 0.5.
+        max_branches: beyond which an image is noise and not measured, see `csbsr.measure.noise.check_branches`; None
+            for no limit.
 
     Attributes:
-        found: by name; after the test of all processes.  Images of a network without a segmentation are not there.
+        found: by name; after the test of all processes.  None of noise; images of a network without a segmentation are
+            not there.
+
+    Raises:
+        ValueError: ``max_branches`` is below 1.
     """
 
-    def __init__(self, threshold: float | None = None) -> None:
-        self.threshold = 0.5 if threshold is None else threshold
-        self.found: dict[str, Comparison] = {}
+    def __init__(self, threshold: float | None = None, max_branches: int | None = None) -> None:
+        check_limit(max_branches)
+        self.threshold, self.max_branches = 0.5 if threshold is None else threshold, max_branches
+        self.found: dict[str, Comparison | None] = {}
 
     def on_test_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, *_: Any
@@ -35,12 +43,12 @@ class WidthErrors(Callback):
             maps = output.segmentation.detach().float().clamp(0, 1) * part.get("valid", 1)
             masks = part["mask"].float() * part.get("valid", 1)
             for name, one, mask in zip(part["name"], maps.cpu().numpy(), masks.cpu().numpy(), strict=True):
-                self.found.setdefault(name, compare_masks(one[0], mask[0], self.threshold))
+                self.found.setdefault(name, compare_masks(one[0], mask[0], self.threshold, self.max_branches))
 
     def on_test_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Bring together what the processes found, and log it."""
         if trainer.world_size > 1:
-            every: list[dict[str, Comparison]] = [{}] * trainer.world_size
+            every: list[dict[str, Comparison | None]] = [{}] * trainer.world_size
             torch.distributed.all_gather_object(every, self.found)
             for part in every:
                 self.found = part | self.found

@@ -97,7 +97,8 @@ def load(ckpt: str | Path, scale: int | None = None, trusted: Sequence[str] = TR
 
     Args:
         ckpt: checkpoint of ``csbsr-train``, a file of ``csbsr-export``, the authors' released weights (file or folder),
-            or the name of weights that come with the package: "lite".
+            or the name of weights that come with the package: "lite", whatever lies in the current folder; a file of
+            that name is "./lite".
         scale: expected scale; an error if the checkpoint has another one.
         trusted: packages that the checkpoint may name as parts of its network, beyond the weights it holds.
 
@@ -108,10 +109,15 @@ def load(ckpt: str | Path, scale: int | None = None, trusted: Sequence[str] = TR
         FileNotFoundError: no such file.
         ValueError: not a checkpoint, another scale, or a part outside ``trusted``.
     """
-    path = Path(ckpt)
-    if path.suffix.lower() in SUFFIXES and not path.is_dir():
+    path, file = Path(ckpt), shipped(ckpt)
+    if file is None and path.suffix.lower() in SUFFIXES and not path.is_dir():
         return _scaled(load_exported(path), scale, f"ckpt: {printable(path)}")
-    checkpoint = {} if path.is_dir() else stored(path)
+    if file is not None:
+        checkpoint = _of_safetensors(*read_shipped(file))
+    elif path.suffix.lower() == SUFFIX and path.is_file():
+        checkpoint = _of_safetensors(*read_safetensors(path))
+    else:
+        checkpoint = {} if path.is_dir() else read_checkpoint(path)
     if CARD_KEY not in checkpoint:
         return load_reference(path, scale) if path.is_dir() else load_reference(checkpoint, scale, printable(path))
     name = f"ckpt: {printable(path)}"
@@ -133,12 +139,7 @@ def _scaled(network: JointSystem, scale: int | None, name: str) -> JointSystem:
     return network
 
 
-def stored(path: Path) -> dict[str, Any]:
-    """The checkpoint at ``path`` or of that name: one of csbsr-train, released weights, or a safetensors file."""
-    file = shipped(path)
-    if file is None and (path.suffix.lower() != SUFFIX or not path.is_file()):
-        return read_checkpoint(path)
-    weights, told = read_safetensors(path) if file is None else read_shipped(file)
+def _of_safetensors(weights: Mapping[str, torch.Tensor], told: Mapping[str, Any]) -> dict[str, Any]:
     return {CARD_KEY: told, "state_dict": {_WEIGHT_PREFIX + name: value for name, value in weights.items()}}
 
 

@@ -84,7 +84,7 @@ def _read(source: str | Path | Mapping[str, Any], origin: str | None) -> tuple[d
             files = sorted(path.glob("*.pth"))
             if len(files) != 1:
                 raise FileNotFoundError(
-                    f"{path}: expected a folder with one .pth file of released weights, found {len(files)}"
+                    f"ckpt: {path}: expected a folder with one .pth file of released weights, found {len(files)}"
                     + _listing("candidates", [file.name for file in files])
                     + "; name the file itself"
                 )

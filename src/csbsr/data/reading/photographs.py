@@ -72,7 +72,10 @@ def read_image(path: str | Path, bands: Sequence[int] | None = None, bits: int |
 
 def eight_bit(image: np.ndarray) -> np.ndarray:
     """An image of `read_image` as uint8."""
-    return image if image.dtype == np.uint8 else np.rint(image * np.float32(255)).clip(0, 255).astype(np.uint8)
+    if image.dtype == np.uint8:
+        return image
+    levels = image * np.float32(255)
+    return np.rint(levels, out=levels).clip(0, 255, out=levels).astype(np.uint8)
 
 
 def filled(image: np.ndarray, valid: np.ndarray | None) -> np.ndarray:

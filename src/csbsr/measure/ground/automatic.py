@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from csbsr.data.reading.geo import read_georeference
+from csbsr.data.reading.geo import GeoReference, read_georeference
 from csbsr.measure.ground.cameras import SENSOR_WIDTHS
 from csbsr.measure.ground.exif import Head, read_head
 from csbsr.measure.ground.geotiff import scale_of_geotiff
@@ -57,7 +57,8 @@ class Automatic:
         except OSError:
             return Scale()
         if key not in self._known:
-            self._known[key] = self._of_file(path)
+            geo = read_georeference(path)
+            self._known[key] = replace(self._of_file(path, geo), geo=geo)
         return self._known[key]
 
     def of_photograph(self, path: Path, image: np.ndarray) -> Scale:
@@ -72,11 +73,10 @@ class Automatic:
         if marker is None:
             nothing = f"no marker of {self.dictionary} was found; give marker_dictionary= if it is of another"
             return replace(found, refused=(*found.refused, nothing))
-        return replace(marker, refused=found.refused)
+        return replace(marker, refused=found.refused, geo=found.geo)
 
-    def _of_file(self, path: Path) -> Scale:
+    def _of_file(self, path: Path, geo: GeoReference | None) -> Scale:
         refused: list[str] = []
-        geo = read_georeference(path)
         if geo is not None:
             try:
                 return scale_of_geotiff(geo)

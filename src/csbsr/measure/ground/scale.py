@@ -8,6 +8,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from csbsr.data.reading.geo import GeoReference
 from csbsr.measure.gsd import GroundSampling
 
 
@@ -45,12 +46,19 @@ class Scale:
         refused: of sources that are there and were not used, why.
         rectify: to the picture as seen straight on, to whose pixels ``sampling`` then belongs; None where the
             photograph is used as it is.
+        geo: where the photograph, as its file has it, lies; None of one that is not georeferenced.
     """
 
     sampling: GroundSampling | None = None
     source: str = ""
     refused: tuple[str, ...] = ()
     rectify: Rectification | None = None
+    geo: GeoReference | None = None
+
+    @property
+    def shown(self) -> GeoReference | None:
+        """Where the picture lies that is measured; None too of a rectified one."""
+        return None if self.rectify is not None else self.geo
 
 
 def sampling(value: float, relative: float) -> GroundSampling:
