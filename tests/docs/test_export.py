@@ -18,7 +18,7 @@ pytest.importorskip("onnxruntime")
 def test_the_program_for_others(tmp_path):
     (program,) = blocks(ROOT / "docs" / "export.md", "python")
     assert len([line for line in program.splitlines() if line and not line.startswith(("import", "from"))]) <= 10
-    export(system("bicubic_pspnet"), tmp_path / "cracks", ExportOptions(form="whole"))
+    export(system("bicubic_unet"), tmp_path / "cracks", ExportOptions(form="whole"))
     image = np.random.default_rng(0).integers(0, 256, (37, 52, 3), np.uint8)
     Image.fromarray(image).save(tmp_path / "bridge.png")
     forbid = "import sys; sys.modules['csbsr'] = sys.modules['torch'] = None\n"

@@ -33,6 +33,7 @@ SERIAL = {
     "cssr_pspnet": ("dbpn", "pspnet"),
     "srcnet_segnet": ("srcnet", "segnet"),
     "bicubic_pspnet": ("bicubic", "pspnet"),
+    "bicubic_unet": ("bicubic", "unet"),
     "hr_upper_bound": ("none", "pspnet"),
 }
 _DSRL = {"_target_": "csbsr.joint.DSRL", "width": 0.0625, "blocks": [1, 1, 1]}
@@ -41,7 +42,7 @@ PARALLEL = {
     "dsrl_x4": {**_DSRL, "variant": "dsrl_x4"},
     "lite": {"_target_": "csbsr.joint.LiteNetwork", "channels": 8, "widths": [8, 8, 8]},
 }
-SYSTEMS = [*SERIAL, *PARALLEL]
+SYSTEMS = [name for name in (*SERIAL, *PARALLEL) if name != "bicubic_unet"]  # no experiment: what is exported fastest
 _SMALL = ("width", "stages", "groups", "blocks", "modules", "channels", "widths")
 
 

@@ -3,12 +3,18 @@
 import json
 from functools import cache
 
+import numpy as np
 import pytest
+import torch
 
+import csbsr
 from csbsr.cli.config import config_folder
 from csbsr.export import proof
 from csbsr.export.graph import dynamic_batch, onnx_graph
-from csbsr.joint.stages import Upscale, stages_of
+from csbsr.export.models import proved, write
+from csbsr.joint.exported import ExportedLite
+from csbsr.joint.stages import LiteShape, Upscale, stages_of
+from csbsr.predict import Predictor
 from csbsr.weights.exported import TOLERANCE
 from csbsr.weights.sessions import onnx_runners, openvino_runners
 from tests.export.systems import SERIAL, SYSTEMS, spec_of, system
@@ -17,7 +23,7 @@ onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 
 #: Systems whose graphs take minutes to be made.
-LONG = {"csbsr_crackformer"}
+LONG = {"csbsr_crackformer", "csbsr_hrnet_ocr", "dsrl_x4"}
 QUICK = [pytest.param(name, marks=pytest.mark.slow) if name in LONG else name for name in SYSTEMS]
 
 
@@ -25,7 +31,7 @@ QUICK = [pytest.param(name, marks=pytest.mark.slow) if name in LONG else name fo
 def graph(part, name):
     """A function's graph; systems that share a part share it."""
     network = system(name)
-    stages = [stage for stage in stages_of(network) if type(stage).__name__ == part[0]]
+    stages = [stage for stage in stages_of(network) if type(stage).__name__ == part[0] or name == "lite"]
     return stages, onnx_graph(stages, 2 if dynamic_batch(network) else None), dynamic_batch(network)
 
 
@@ -35,7 +41,8 @@ def parts(name):
     several = dynamic_batch(network)
     for stage in stages_of(network):
         own = spec.get("sr" if isinstance(stage, Upscale) else "segmentor", spec)
-        yield (type(stage).__name__, json.dumps(own, sort_keys=True), several)
+        if not isinstance(stage, LiteShape):  # in one graph with the other function
+            yield (type(stage).__name__, json.dumps(own, sort_keys=True), several)
 
 
 FIRST = {}
@@ -59,6 +66,30 @@ def test_onnxruntime_agrees(name):
         for stage in stages:  # no constant: a difference could be seen
             for value in stage(*proof.inputs_of(stage, proof.SIZES[0]).values()):
                 assert float(value.detach().std()) > 30 * TOLERANCE, (name, stage.outputs)
+
+
+def test_a_lite_file_is_the_network(tmp_path):
+    network = system("lite")
+    (part,) = parts("lite")
+    write(proved(network, graph(part, "lite")[1]), tmp_path / "lite.onnx")
+    found = csbsr.load(tmp_path / "lite.onnx")
+    assert isinstance(found, ExportedLite)
+    lr = proof.inputs_of(stages_of(network)[0], (45, 70))["lr"]
+    with torch.inference_mode():
+        expected, got = network(lr), found(lr.repeat(2, 1, 1, 1))
+        small = found(lr[..., :5, :9])
+        given = found(lr, kernel=expected.kernel)
+    for a, b in zip(expected[:3], got[:3], strict=True):
+        assert torch.allclose(a.expand_as(b), b, atol=1e-4)
+    assert small.segmentation.shape == (1, 1, 20, 36)
+    assert torch.allclose(given.sr, expected.sr, atol=1e-3)  # the shape of a kernel is read off its pixels
+    suggested = Predictor(found).options  # large tiles and one blur, as for the network
+    assert (suggested.kernel, suggested.tile) == ("photograph", 2560)
+    rng = np.random.default_rng(0)
+    photograph = rng.random((70, 90, 3), np.float32)
+    both = [Predictor(each, flips=2).predict(photograph) for each in (network, found)]
+    assert np.abs(both[0].probability - both[1].probability).max() < 1e-4
+    assert np.abs(both[0].kernel - both[1].kernel).max() < 1e-5
 
 
 @pytest.mark.parametrize("name", ["csbsr_pspnet", "cssr_pspnet", "csbsr_unet", "lite"])

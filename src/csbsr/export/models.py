@@ -40,8 +40,13 @@ def made(network: JointSystem, runtime: str = "onnx", form: str = "tiles") -> Mo
         ValueError: it cannot be expressed, a library is missing, or it differs from torch by more than 1e-4.
     """
     stages = stages_of(network, form)
-    several = dynamic_batch(network)
-    graph = onnx_graph(stages, 2 if several else None)
+    graph = onnx_graph(stages, 2 if dynamic_batch(network) else None)
+    return proved(network, graph, runtime, form)
+
+
+def proved(network: JointSystem, graph: Any, runtime: str = "onnx", form: str = "tiles") -> Model:
+    """A graph of `onnx_graph` with its card, once it was compared with torch; arguments and errors as for `made`."""
+    stages, several = stages_of(network, form), dynamic_batch(network)
     functions: list[Signature] = [(stage.inputs, stage.outputs) for stage in stages]
     if runtime == "openvino":
         graph = in_openvino(graph)
