@@ -52,7 +52,7 @@ NOT_RUN = {
 #: Modules of the commands that Hydra composes.
 COMPOSED = {
     "csbsr-train": "train", "csbsr-eval": "evaluate", "csbsr-degrade": "degrade", "csbsr-predict": "predict",
-    "csbsr-measure": "measure", "csbsr-check": "check",
+    "csbsr-measure": "measure", "csbsr-check": "check", "csbsr-export": "export",
 }  # fmt: skip
 
 

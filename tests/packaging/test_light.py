@@ -32,7 +32,7 @@ def loaded(command, *words, **environment):
 
 @pytest.mark.parametrize("word", ["--version", "--help"])
 def test_questions_are_answered_without_torch(word):
-    for command in ("train", "evaluate", "degrade", "measure", "predict", "report", "check"):
+    for command in ("train", "evaluate", "degrade", "measure", "predict", "report", "check", "export"):
         assert loaded(command, word) == "[] 0", command
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +21,10 @@ from csbsr.measure import unmatched
 from csbsr.words import first_names, printable
 
 if TYPE_CHECKING:  # torch is loaded when there is something to predict
+    from csbsr.export.backend import Backend
     from csbsr.inspection.measuring import Measuring
     from csbsr.inspection.predicting import Predicting
+    from csbsr.joint import JointSystem
     from csbsr.predict import Predictor
 
 log = logging.getLogger("csbsr")
@@ -30,6 +33,7 @@ log = logging.getLogger("csbsr")
 OPTIONS = (
     "threshold", "tile", "grow", "margin_sr", "margin_segmentation", "blend", "kernel", "flips", "precision", "device"
 )  # fmt: skip
+_LOOKED_AT = 200  # photographs whose size tells how much work there is
 _USAGE = "csbsr-predict ckpt=<file> input=<photographs> output=<folder>"
 _REQUIRED = {
     "ckpt": "a checkpoint of csbsr-train or released weights",
@@ -62,20 +66,23 @@ def predict(config: DictConfig) -> None:
     from csbsr.inspection.sharding import shard_from
     from csbsr.joint import describe
     from csbsr.predict import Predictor
+    from csbsr.weights import load
 
     measuring = measuring_from(config) if config.measure else None
     shard = None if config.shard is None else shard_from(config.shard)
     if shard is not None and config.merge:
         raise ValueError(f"merge: takes all shards together, got shard={shard} too; leave one of them out")
-    predictor = Predictor.load(config.ckpt, trusted=tuple(config.trusted), **{key: config[key] for key in OPTIONS})
+    found = find(config.input, config.output)
+    network = load(config.ckpt, trusted=tuple(config.trusted))
+    chosen = choose_backend(config, network, [photograph.path for photograph in found.photographs])
+    predictor = Predictor(chosen.network, **{key: config[key] for key in OPTIONS})
     card = describe_run(config, predictor)
     work = make_work(config, predictor, measuring, card)
-    found = find(config.input, config.output)
     if measuring is not None:
         check_classes(measuring, ((photograph.name, photograph.path) for photograph in found.photographs))
     about = {
         "checkpoint": config.ckpt, "network": describe(predictor.system.network), "threshold": predictor.threshold,
-        "date": card["date"],
+        "backend": chosen.name, "date": card["date"],
     }  # fmt: skip
     folder = Path(config.output) if shard is None else Path(config.output) / shard.folder
     mine = [photograph for photograph in found.photographs if shard is None or shard.has(photograph.name)]
@@ -83,6 +90,7 @@ def predict(config: DictConfig) -> None:
     shares = merge(work, mine, store) if config.merge else 0
     job = Job(work, mine, store, overwrite=config.overwrite, about=about)
     introduce(config, predictor)
+    log.info("backend  %s%s", chosen.name, f" ({chosen.reason})" if chosen.reason else "")
     if shard is not None:
         log.info("shard    %s: %d of %d photographs", shard, len(mine), len(found.photographs))
     if shares:
@@ -111,6 +119,22 @@ def predict(config: DictConfig) -> None:
     in_sweep = HydraConfig.get().mode is RunMode.MULTIRUN  # where an exit would end the other shards
     if (counts.failed or found.unread) and not in_sweep:
         raise SystemExit(SOME_FAILED)
+
+
+def choose_backend(config: DictConfig, network: JointSystem, photographs: Sequence[Path]) -> Backend:
+    """What computes the network: as asked for, and with ``auto`` what pays for these photographs and agrees."""
+    from csbsr.data.heads import read_heads
+    from csbsr.export.backend import agreeing, megapixels_worth, on_backend
+
+    if config.backend == "auto" and (least := megapixels_worth(network)) is not None:
+        heads = read_heads(list(photographs[:_LOOKED_AT]))
+        seen = sum(head.width * head.height for head in heads) / 1e6
+        if seen * len(photographs) / max(1, len(heads)) < least:
+            return on_backend(network, "torch", config.device, config.precision, config.kernel)
+    chosen = on_backend(network, config.backend, config.device, config.precision, config.kernel)
+    if config.backend != "auto" or chosen.network is network:
+        return chosen
+    return agreeing(chosen, network, photographs[0])
 
 
 def describe_run(config: DictConfig, predictor: Predictor) -> dict[str, Any]:

@@ -22,6 +22,9 @@ from csbsr.inspection.store import LONGEST_NAME, GrowingFiles, Store
 
 log = logging.getLogger(__name__)
 
+#: Settings of records that were written before there was a choice.
+_UNTOLD: dict[str, Any] = {"backend": "torch"}
+
 
 class Item(Protocol):
     """A photograph or mask."""
@@ -230,7 +233,7 @@ class Job(Generic[AnyItem]):
             return False
         wanted, settings = self.store.results(item.stem, self.work.kinds), self.work.settings(item) or {}
         return (
-            settings.items() <= record.settings.items()
+            settings.items() <= {**_UNTOLD, **record.settings}.items()
             and Source.of(item.path).same_as(record.source)
             and wanted.items() <= record.results.items()
             and all(os.path.isfile(self.store.folder / file) for file in wanted.values())
@@ -267,7 +270,7 @@ class Job(Generic[AnyItem]):
             if name not in ours:
                 now.pop("gsd_mm", None)
                 now.pop("gsd_mm_uncertainty", None)
-            earlier = record.settings or {}
+            earlier = {**_UNTOLD, **(record.settings or {})}
             if changed := _changed(earlier, now):
                 was = ", ".join(f"{key} {_short(earlier[key])}, now {_short(now[key])}" for key in changed)
                 only_measured = all(key in self.work.measured_settings for key in changed)

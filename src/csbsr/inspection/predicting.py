@@ -90,6 +90,7 @@ class Predicting:
             shared["grow"] = True
         read = {"bands": self.bands, "bits": self.bits}
         chosen = {name: value for name, value in read.items() if value is not None}
+        shared["backend"] = self.predictor.system.network.runtime
         return {**shared, **{name: getattr(options, name) for name in names}, **chosen}
 
     def do(self, item: Photograph, record: Record, files: GrowingFiles, tick: Callable[[float], None]) -> None:

@@ -161,7 +161,7 @@ class Context(nn.Module):
 
     def forward(self, x: Tensor, image: Tensor) -> Tensor:
         """Features (B, channels, h, w) and the standardised image (B, 3, h, w), h and w multiples of 8."""
-        doubled = F.interpolate(0.5 * image, scale_factor=2, mode="bicubic", align_corners=False)
+        doubled = F.interpolate(0.5 * image, _doubled(image), mode="bicubic", align_corners=False)
         first, *maps = self.encoder(doubled.contiguous(memory_format=torch.channels_last))
         levels = [self.enter(first).add_(x)]
         for down, join, norm, mix, seen in zip(self.down, self.join, self.norm, self.mix, maps, strict=True):
@@ -169,9 +169,14 @@ class Context(nn.Module):
             levels.append(mix(F.relu_(_joined(levels[-1], seen, *layers))))
         y = levels.pop()
         for lateral, up in zip(reversed(self.lateral), reversed(self.up), strict=True):
-            large = F.interpolate(lateral(y), scale_factor=2, mode="bilinear", align_corners=False)
+            large = F.interpolate(lateral(y), _doubled(y), mode="bilinear", align_corners=False)
             y = up(large.add_(levels.pop()))
         return y
+
+
+def _doubled(image: Tensor) -> tuple[int, int]:
+    """Twice the size: whole numbers, where a factor would make a size that an exported graph cannot reason about."""
+    return 2 * image.shape[-2], 2 * image.shape[-1]
 
 
 def _joined(x: Tensor, seen: Tensor, down: nn.Conv2d, join: nn.Conv2d, norm: nn.BatchNorm2d) -> Tensor:

@@ -17,9 +17,17 @@ class JointSystem(nn.Module):
         scale: integer factor between the low- and the high-resolution image.
         card: what its checkpoint tells of it: ``network`` (its description), ``recommended_threshold``, ``config``, …;
             empty for a network that no checkpoint holds.
+        runs_on: the one device it can run on, in float32; None for any.
+        memory: bytes that its passes take for each pixel of the result; None to find out.
+        runtime: what computes it.
+        title: one line on it, where its parts cannot be seen; else empty.
     """
 
     scale: int
+    runs_on: str | None = None
+    memory: tuple[float, float] | None = None
+    runtime: str = "torch"
+    title: str = ""
 
     def __init__(self) -> None:
         super().__init__()
@@ -79,6 +87,8 @@ class SerialSystem(JointSystem):
 
 def describe(system: JointSystem) -> str:
     """One line on a system: its parts, scale and parameters."""
+    if system.title:
+        return system.title
     names = " + ".join(type(getattr(part, "network", part)).__name__ for part in system.parts())  # segmentor=custom
     millions = sum(parameter.numel() for parameter in system.parameters()) / 1e6
     return f"{names}, ×{system.scale}, {millions:.2f} M parameters"

@@ -96,6 +96,8 @@ class Predictor:
         self.system = System(network, options.device, options.precision, sr)
         if options.kernel == "photograph" and not self.system.estimates_kernel:
             raise ValueError("kernel: expected tile, got photograph, but this network estimates no blur kernel")
+        if options.kernel == "photograph" and not self.system.takes_one_kernel:
+            raise ValueError("kernel: expected tile, got photograph, but an exported file takes no kernel from outside")
         degradation = (network.card.get("config") or {}).get("degradation")
         antialias = isinstance(degradation, dict) and degradation.get("antialias") is True
         self._passes = PassOptions(options.flips, options.kernel == "photograph", self.threshold, antialias)

@@ -48,6 +48,7 @@ class System:
         serial: the network, where segmentation is a second pass; else None.
         lite: the network, where it takes an `Appearance`; else None.
         estimates_kernel: whether the first pass estimates the blur kernel.
+        takes_one_kernel: whether one estimate can be used throughout a photograph.
         align: windows start at multiples of this, in pixels of the photograph.
         comparable: whether the result can be compared with the photograph: it is not the photograph itself.
     """
@@ -61,7 +62,9 @@ class System:
     ) -> None:
         if precision not in PRECISIONS:
             raise ValueError(f"precision: expected one of {', '.join(PRECISIONS)}, got {precision!r}")
-        self.device = chosen_device(device)
+        if network.runs_on is not None and precision != "float32":
+            raise ValueError(f"precision: an exported file computes in float32, got {precision}; leave it out")
+        self.device = chosen_device(device if network.runs_on is None else network.runs_on)
         self.precision = precision
         # A third less time on a CPU, and what half precision on a GPU wants.
         network.eval().to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -70,6 +73,7 @@ class System:
         self.serial = network if isinstance(network, SerialSystem) else None
         self.lite = network if isinstance(network, LiteSystem) else None
         self.estimates_kernel = self.sr is None and network.estimates_kernel
+        self.takes_one_kernel = self.estimates_kernel and (self.lite is not None or any(self._kernel_predictors()))
         self.comparable = self.sr is None and (self.scale > 1 or self.estimates_kernel)
         if self.serial is not None:
             stride = math.lcm(_STRIDE, self.serial.size_multiple)
@@ -144,6 +148,8 @@ class System:
         Returns:
             Of the first and of the second pass; the second is 0 for a parallel system.
         """
+        if self.network.memory is not None:
+            return self.network.memory
         side = max(self.align, side // self.scale // self.align * self.align)
         lr = self.tensor(np.full((3, side, side), 0.5, np.float32))
         lr[..., ::2, :] = 0.4  # a constant image makes a network's own divisions by its contrast meaningless

@@ -57,11 +57,25 @@ def pad_to(image: Tensor, multiple: int, minimum: int = 1) -> Tensor:
     The border pixel is not repeated; where the image is smaller than the border, it is reflected again.  A side of one
     pixel is repeated.
     """
+    if torch.compiler.is_exporting():
+        return _padded_at_any_size(image, multiple, minimum)
     for dim in (-2, -1):
         size = image.shape[dim]
         target = max(-(-size // multiple), -(-minimum // multiple)) * multiple
         if target > size:
             image = image.index_select(dim, _reflected_positions(size, target, image.device))
+    return image
+
+
+def _padded_at_any_size(image: Tensor, multiple: int, minimum: int) -> Tensor:
+    """`pad_to` without a question that only one size can answer, for images larger than the border they get."""
+    if multiple == minimum == 1:
+        return image
+    for dim in (-2, -1):
+        last = image.shape[dim] - 1
+        target = torch.sym_max((last + multiple) // multiple, -(-minimum // multiple)) * multiple
+        positions = last - (torch.arange(target, device=image.device) - last).abs()
+        image = image.index_select(dim, positions)
     return image
 
 

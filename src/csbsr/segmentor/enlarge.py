@@ -40,7 +40,8 @@ class EnlargingConv2d(nn.Conv2d):
             and 2 * max(x.shape[-2:]) <= self.in_channels
         ):
             return self._mixed_first(x)
-        return super().forward(F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False))
+        size = (2 * x.shape[-2], 2 * x.shape[-1])
+        return super().forward(F.interpolate(x, size, mode="bilinear", align_corners=False))
 
     def _mixed_first(self, x: Tensor) -> Tensor:
         batch, _, height, width = x.shape

@@ -5,6 +5,8 @@ network              description of the network for `csbsr.build.build`: classes
 scale, seed          whole numbers
 recommended_threshold   of the mask, in [0, 1]
 config, overrides, choices   of the run that wrote it: plain values, texts, texts
+license              of the weights, text
+exported             how a file of csbsr-export was made, see `csbsr.weights.exported`
 """
 
 from __future__ import annotations
@@ -49,7 +51,9 @@ def check_card(card: Any, name: str) -> None:
             f"{FORMAT}: install a newer one"
         )
     check_network(field(card, "network", dict, name), name)
-    for key, kind in (("seed", int), ("scale", int), ("config", dict), ("choices", dict), ("data", dict)):
+    for key, kind in (
+        ("seed", int), ("scale", int), ("config", dict), ("choices", dict), ("data", dict), ("license", str)
+    ):  # fmt: skip
         if key in card:
             field(card, key, kind, name)
     scale = card.get("scale", 1)

@@ -14,7 +14,9 @@ from csbsr.joint import JointSystem
 from csbsr.plain import field, kind_of
 from csbsr.weights.card import check_card, network_packages, without_downloads
 from csbsr.weights.container import read_weights
+from csbsr.weights.exported import SUFFIXES, load_exported
 from csbsr.weights.released import load_reference
+from csbsr.weights.safetensor import SUFFIX, read_safetensors
 from csbsr.weights.shipped import read_shipped, shipped
 from csbsr.weights.tensors import Within
 from csbsr.words import printable
@@ -94,8 +96,9 @@ def load(ckpt: str | Path, scale: int | None = None, trusted: Sequence[str] = TR
     """The network of a checkpoint, in eval mode: ``csbsr.load("runs/…/checkpoints/best.ckpt")``.
 
     Args:
-        ckpt: checkpoint of ``csbsr-train``, the authors' released weights (file or folder), or the name of weights that
-            come with the package: "lite", whatever lies in the current folder; a file of that name is "./lite".
+        ckpt: checkpoint of ``csbsr-train``, a file of ``csbsr-export``, the authors' released weights (file or folder),
+            or the name of weights that come with the package: "lite", whatever lies in the current folder; a file of
+            that name is "./lite".
         scale: expected scale; an error if the checkpoint has another one.
         trusted: packages that the checkpoint may name as parts of its network, beyond the weights it holds.
 
@@ -107,8 +110,12 @@ def load(ckpt: str | Path, scale: int | None = None, trusted: Sequence[str] = TR
         ValueError: not a checkpoint, another scale, or a part outside ``trusted``.
     """
     path, file = Path(ckpt), shipped(ckpt)
+    if file is None and path.suffix.lower() in SUFFIXES and not path.is_dir():
+        return _scaled(load_exported(path), scale, f"ckpt: {printable(path)}")
     if file is not None:
-        checkpoint = _of_shipped(file)
+        checkpoint = _of_safetensors(*read_shipped(file))
+    elif path.suffix.lower() == SUFFIX and path.is_file():
+        checkpoint = _of_safetensors(*read_safetensors(path))
     else:
         checkpoint = {} if path.is_dir() else read_checkpoint(path)
     if CARD_KEY not in checkpoint:
@@ -116,18 +123,23 @@ def load(ckpt: str | Path, scale: int | None = None, trusted: Sequence[str] = TR
     name = f"ckpt: {printable(path)}"
     weights = network_weights(checkpoint)
     network = rebuilt(checkpoint[CARD_KEY]["network"], weights, trusted, name)
-    if scale is not None and network.scale != scale:
-        raise ValueError(
-            f"{name} was trained for scale {network.scale}, but scale {scale} was asked for; "
-            f"use scale={network.scale} or another checkpoint"
-        )
+    _scaled(network, scale, name)
     fill(network, weights, name)
     network.card = card(checkpoint)
     return network.eval()
 
 
-def _of_shipped(file: Path) -> dict[str, Any]:
-    weights, told = read_shipped(file)
+def _scaled(network: JointSystem, scale: int | None, name: str) -> JointSystem:
+    """The network, if it has the scale that was asked for."""
+    if scale is not None and network.scale != scale:
+        raise ValueError(
+            f"{name} was trained for scale {network.scale}, but scale {scale} was asked for; "
+            f"use scale={network.scale} or another checkpoint"
+        )
+    return network
+
+
+def _of_safetensors(weights: Mapping[str, torch.Tensor], told: Mapping[str, Any]) -> dict[str, Any]:
     return {CARD_KEY: told, "state_dict": {_WEIGHT_PREFIX + name: value for name, value in weights.items()}}
 
 
