@@ -67,6 +67,8 @@ def test_two_shards_are_one_process(folder, tmp_path, capsys):
     for mask in one.rglob("*_mask.png"):
         assert mask.read_bytes() == (two / mask.relative_to(one)).read_bytes()
     assert run(folder, two, "merge=true", "shard=1/2") == 1
+    assert run(folder, two, "merge=true", "overwrite=true") == 1
+    assert "overwrite=true does it again" in capsys.readouterr().err
     (next(two.glob("shard-*-of-2/*_mask.png"))).unlink()
     assert run(folder, two, "merge=true") == 1
     assert "is unfinished, 1 photographs are not done" in capsys.readouterr().err

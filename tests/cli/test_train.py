@@ -196,7 +196,7 @@ def test_evaluation_uses_the_data_of_the_checkpoint(six_steps, tmp_path):
         (["ckpt=/nowhere/x.ckpt"], r"no file /nowhere/x\.ckpt"),
         (["init=/nowhere/x.ckpt"], r"no file /nowhere/x\.ckpt"),
         (["scale=3"], r"scale: expected one of 2, 4, 8"),
-        (["steps=0"], r"total_steps: expected at least 1"),
+        (["steps=0"], r"steps: expected at least 1, got 0"),
         (["data.batch_size=100"], r"batch"),
         (["segmentor.blur_skip=sideways"], r"blur_skip"),
         (["data.batch_size=six"], r"data\.batch_size: expected a number, such as \d+, got 'six'"),

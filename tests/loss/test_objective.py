@@ -251,7 +251,10 @@ def test_dsrl_total():
             "output: expected a segmentation in the joint phase, got None",
         ),
         (lambda: DSRLLoss(combo(), weights=(1, 1)), "weights: expected three numbers"),
-        (lambda: DSRLLoss(combo())(make_output(), make_batch(), 1.0, True), "expected affinity_features.*model=dsrl"),
+        (
+            lambda: DSRLLoss(combo())(make_output(), make_batch(), 1.0, True),
+            "expected affinity_features.*needs DSRL",
+        ),
     ],
 )
 def test_what_does_not_fit_is_named(call, message):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -31,17 +31,18 @@ def check_flags(arguments: Sequence[str]) -> None:
 
 
 @contextmanager
-def explained_words(arguments: Sequence[str], config_folder: Path, config_name: str) -> Iterator[None]:
+def explained_words(arguments: Sequence[str], config_folder: Path, config_name: str) -> Iterator[Callable[[], object]]:
     """Within it Hydra raises what it cannot compose, instead of several lines of its own; left with one of ours.
 
-    Not in a sweep, whose jobs' errors Hydra records.
+    Not in a sweep, whose jobs' errors Hydra records.  What it gives is called when the job begins: errors of the job
+    itself end as ever.
     """
     if _FULL in os.environ or not {"-m", "--multirun"}.isdisjoint(arguments):  # somebody wants to see it all
-        yield
+        yield lambda: None
         return
     os.environ[_FULL] = "1"
     try:
-        yield
+        yield lambda: os.environ.pop(_FULL, None)
     except HydraException as error:
         text = explanation(error, config_folder, config_name)
         if text is None:

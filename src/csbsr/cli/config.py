@@ -9,11 +9,13 @@ import re
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from functools import wraps
 from pathlib import Path
+from typing import Any
 
 import hydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 import csbsr
 from csbsr.cli.composing import check_flags, explained_words
@@ -62,8 +64,14 @@ def run(task: Callable, config_name: str, arguments: Sequence[str], stopped: str
     check_flags(arguments)
     sys.argv = [sys.argv[0], *said_now(arguments)]
     try:
-        with explained_words(arguments, config_folder(), config_name):
-            hydra.main(version_base="1.3", config_path=str(config_folder()), config_name=config_name)(task)()
+        with explained_words(arguments, config_folder(), config_name) as composed:
+
+            @wraps(task)
+            def job(config: DictConfig) -> Any:
+                composed()
+                return task(config)
+
+            hydra.main(version_base="1.3", config_path=str(config_folder()), config_name=config_name)(job)()
     except KeyboardInterrupt:
         if stopped is None:
             raise

@@ -72,6 +72,8 @@ def predict(config: DictConfig) -> None:
     shard = None if config.shard is None else shard_from(config.shard)
     if shard is not None and config.merge:
         raise ValueError(f"merge: takes all shards together, got shard={shard} too; leave one of them out")
+    if config.merge and config.overwrite:
+        raise ValueError("merge: takes what the shards have done, and overwrite=true does it again; leave one out")
     found = find(config.input, config.output)
     network = load(config.ckpt, trusted=tuple(config.trusted))
     chosen = choose_backend(config, network, [photograph.path for photograph in found.photographs])
