@@ -35,6 +35,7 @@ import torch
 from benchmark import show
 
 from csbsr.data.reading import read_image
+from csbsr.memory import keep_freed_memory
 from csbsr.predict import Predictor
 from csbsr.predict.consistency import LIMIT, LIMIT_AT_CRACKS, difference, summarised
 
@@ -46,8 +47,10 @@ FORMS: dict[str, dict[str, Any]] = {
     "tile=384": {"tile": 384},
     "tile=768, no margins, no blend": {"margin_sr": 0, "margin_segmentation": 0, "blend": 0},
 }
-#: Settings of csbsr-predict for each of what ``grid`` compares; another backend joins with the settings that choose it.
-BACKENDS: dict[str, tuple[str, ...]] = {"torch": ()}
+#: Settings of csbsr-predict for each of what ``grid`` compares.
+BACKENDS: dict[str, tuple[str, ...]] = {
+    "torch": ("backend=torch",), "openvino": ("backend=openvino",), "onnxruntime": ("backend=onnxruntime",)
+}  # fmt: skip
 TILES: dict[str, tuple[str, ...]] = {"default": (), "grow": ("grow=true",)}
 SAVED = "save=mask,probability"
 SIDE = 512  # pixels of the photograph that the plain network is timed on
@@ -117,11 +120,12 @@ def one_run(size: str, settings: list[str], options: argparse.Namespace) -> dict
         wall = time.perf_counter() - start
         if status:
             raise SystemExit(f"csbsr-predict ended with status {status}")
-        size = sum(file.stat().st_size for file in output.rglob("*") if file.is_file())
+        written = sum(file.stat().st_size for file in output.rglob("*") if file.is_file())
         return {
             "photograph": size, "settings": " ".join(settings) or "default",
             "minutes": wall / 60,
-            "CPU s": used.ru_utime + used.ru_stime, "peak GB": used.ru_maxrss * 1024 / 1e9, "results, MB": size / 1e6,
+            "CPU s": used.ru_utime + used.ru_stime, "peak GB": used.ru_maxrss * 1024 / 1e9,
+            "results, MB": written / 1e6,
         }  # fmt: skip
 
 
@@ -200,7 +204,7 @@ def main() -> None:
     parser.add_argument("--folder", help="for its files; the system's folder for temporary files otherwise")
     parser.add_argument("rest", nargs="*", help="photographs, or settings of csbsr-predict")
     options = parser.parse_intermixed_args()
-    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # as csbsr-predict does, for the plain network here
+    keep_freed_memory()  # as csbsr-predict does, for the plain network here
     what = {"large": large, "grid": grid, "seams": seams, "consistency": consistency}[options.what]
     rows = []
     for row in what(options):

@@ -1,13 +1,12 @@
 """The command line's words: paths taken literally, earlier words replaced by later ones."""
 
-import os
 from pathlib import Path
 
 import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from csbsr.cli.config import config_folder, literal_paths, merged, run, value_of, without
+from csbsr.cli.config import config_folder, literal_paths, merged, value_of, without
 
 STRANGE = [
     "a b", "a,b", "a[1]", "a=b", "bröcke", "(x)", "it's", 'say "x"', "100%", "a#b", "x{y}", "dollar$", "back\\slash",
@@ -29,19 +28,6 @@ def test_relative_paths_become_absolute(tmp_path, monkeypatch):
     assert literal_paths(["data.root=a b"]) == [f"data.root='{Path(tmp_path) / 'a b'}'"]
     same = ["ckpt=null", "ckpt=last", "loss.beta=0.3", "data=folder", "ckpt='x y'", "--cfg", "job"]
     assert literal_paths(same) == same
-
-
-@pytest.mark.parametrize(("before", "during"), [(None, "1"), ("0", "0")])
-def test_torch_is_asked_for_huge_pages_unless_the_user_said_otherwise(before, during, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("sys.argv", ["csbsr-measure"])
-    monkeypatch.setenv("THP_MEM_ALLOC_ENABLE", "")  # so that the variable is put back as it was
-    monkeypatch.delenv("THP_MEM_ALLOC_ENABLE")
-    if before is not None:
-        monkeypatch.setenv("THP_MEM_ALLOC_ENABLE", before)
-    seen = []
-    run(lambda config: seen.append(os.environ["THP_MEM_ALLOC_ENABLE"]), "measure", [])
-    assert seen == [during]
 
 
 def test_later_words_replace_earlier_ones():

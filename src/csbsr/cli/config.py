@@ -19,6 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 
 import csbsr
 from csbsr.cli.composing import check_flags, explained_words
+from csbsr.memory import keep_freed_memory
 from csbsr.moved import present_words
 from csbsr.names import SHIPPED
 from csbsr.words import printable
@@ -58,7 +59,7 @@ def run(task: Callable, config_name: str, arguments: Sequence[str], stopped: str
 
     With ``stopped``, Ctrl-C prints that and exits with `STOPPED`.
     """
-    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # torch's tensors in huge pages: a quarter less time on a CPU
+    keep_freed_memory()
     if config_name in _IN_OWN_FOLDER:
         check_writable(value_of(arguments, "output"))
     check_flags(arguments)
