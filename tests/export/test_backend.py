@@ -60,24 +60,24 @@ def test_predictions_from_an_exported_file(place, tmp_path, capsys):
 def test_the_graph_is_made_once_and_kept(place, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     network = load(place / "w.ckpt")
-    first = on_backend(network, "onnxruntime", "cpu", "float32", None)
+    first = on_backend(network, "onnxruntime", "cpu", "float32")
     (kept,) = (tmp_path / "csbsr").glob("*.onnx")
     monkeypatch.setattr(backend.models, "made", lambda *_: pytest.fail("made again"))
-    again = on_backend(network, "onnxruntime", "cpu", "float32", None)
+    again = on_backend(network, "onnxruntime", "cpu", "float32")
     assert first.name == again.name == again.network.runtime == "onnxruntime"
     assert again.network.card == network.card
     kept.write_bytes(kept.read_bytes()[:-1])  # damaged: said, and made anew the next time
     with pytest.raises(ValueError, match="damaged"):
-        on_backend(network, "onnxruntime", "cpu", "float32", None)
+        on_backend(network, "onnxruntime", "cpu", "float32")
     assert not kept.exists()
 
 
 @pytest.mark.parametrize(
     ("settings", "told"),
     [
-        (("tensorrt", None, "float32", None), "backend: expected one of auto, torch"),
-        (("onnxruntime", "cpu", "bfloat16", None), "float32 only"),
-        (("onnxruntime", "cuda", "float32", None), "CPU only"),
+        (("tensorrt", None, "float32"), "backend: expected one of auto, torch"),
+        (("onnxruntime", "cpu", "bfloat16"), "float32 only"),
+        (("onnxruntime", "cuda", "float32"), "CPU only"),
     ],
 )
 def test_what_a_backend_cannot_do(place, settings, told):
@@ -88,25 +88,35 @@ def test_what_a_backend_cannot_do(place, settings, told):
 def test_an_exported_file_computes_in_one_way(place):
     network = load(place / "w.onnx")
     with pytest.raises(ValueError, match="runs on onnxruntime, got openvino"):
-        on_backend(network, "openvino", None, "float32", None)
-    assert on_backend(network, "auto", None, "float32", None).network is network
+        on_backend(network, "openvino", None, "float32")
+    assert on_backend(network, "auto", None, "float32").network is network
     with pytest.raises(ValueError, match="float32, got bfloat16"):
         Predictor(network, precision="bfloat16")
 
 
-def test_one_kernel_cannot_be_handed_to_an_exported_file(tmp_path):
+def test_one_kernel_is_handed_to_an_exported_file(tmp_path):
     network = system("csbsr_unet")
-    with pytest.raises(ValueError, match="takes no kernel of the photograph; use backend=torch"):
-        on_backend(network, "onnxruntime", "cpu", "float32", "photograph")
+    (file,) = export(network, tmp_path / "x")
+    both = [
+        Predictor(each, tile=128, margin_sr=32, kernel="photograph", device="cpu").predict(rng.random((60, 80, 3)))
+        for each, rng in ((network, np.random.default_rng(1)), (load(file), np.random.default_rng(1)))
+    ]
+    assert both[0].kernels.shape == both[1].kernels.shape == (1, 1, 21, 21)
+    assert np.abs(both[0].kernel - both[1].kernel).max() < 1e-5
+    assert np.abs(both[0].sr - both[1].sr).max() < 1e-4
+    (whole,) = export(network, tmp_path / "whole", ExportOptions("onnx", form="whole"))
+    with pytest.raises(ValueError, match="but this file holds everything in one function"):
+        Predictor(load(whole), kernel="photograph")
+    assert Predictor(load(whole)).predict(np.random.default_rng(2).random((20, 24, 3))).kernel.shape == (21, 21)
 
 
 def test_a_missing_library_is_named(place, monkeypatch):
     monkeypatch.setattr(backend, "_NEEDED", {"openvino": ("nowhere",), "onnxruntime": ("nowhere",)})
     with pytest.raises(ValueError, match=r"needs nowhere \(pip install 'csbsr\[onnx\]'\); use backend=torch"):
-        on_backend(load(place / "w.ckpt"), "onnxruntime", "cpu", "float32", None)
+        on_backend(load(place / "w.ckpt"), "onnxruntime", "cpu", "float32")
     network = load(place / "w.ckpt")
     assert megapixels_worth(network) is None
-    chosen = on_backend(network, "auto", "cpu", "float32", None)
+    chosen = on_backend(network, "auto", "cpu", "float32")
     assert chosen.network is network
     assert "openvino needs nowhere" in chosen.reason
 

@@ -132,8 +132,8 @@ def choose_backend(config: DictConfig, network: JointSystem, photographs: Sequen
         heads = read_heads(list(photographs[:_LOOKED_AT]))
         seen = sum(head.width * head.height for head in heads) / 1e6
         if seen * len(photographs) / max(1, len(heads)) < least:
-            return on_backend(network, "torch", config.device, config.precision, config.kernel)
-    chosen = on_backend(network, config.backend, config.device, config.precision, config.kernel)
+            return on_backend(network, "torch", config.device, config.precision)
+    chosen = on_backend(network, config.backend, config.device, config.precision)
     if config.backend != "auto" or chosen.network is network:
         return chosen
     return agreeing(chosen, network, photographs[0])

@@ -45,7 +45,7 @@ class Backend(NamedTuple):
     reason: str  #: why not another; empty where it was asked for
 
 
-def on_backend(network: JointSystem, backend: str, device: str | None, precision: str, kernel: str | None) -> Backend:
+def on_backend(network: JointSystem, backend: str, device: str | None, precision: str) -> Backend:
     """The network on the backend that was asked for.
 
     Args:
@@ -54,7 +54,6 @@ def on_backend(network: JointSystem, backend: str, device: str | None, precision
             is asked for that an exported graph cannot do; else torch.
         device: of the prediction.
         precision: of the prediction.
-        kernel: setting of the prediction.
 
     Raises:
         ValueError: an unknown backend, one that is not installed, or one that cannot do what is asked for.
@@ -68,7 +67,7 @@ def on_backend(network: JointSystem, backend: str, device: str | None, precision
         return Backend(network, own, "")
     if backend == "torch":
         return Backend(network, "torch", "")
-    reason = _against("openvino" if backend == "auto" else backend, network, device, precision, kernel)
+    reason = _against("openvino" if backend == "auto" else backend, device, precision)
     if backend != "auto":
         if reason is not None:
             raise ValueError(f"backend: {backend} {reason}; use backend=torch")
@@ -113,7 +112,7 @@ def agreeing(chosen: Backend, original: JointSystem, photograph: Path) -> Backen
     return Backend(original, "torch", f"{chosen.name} differs by {worst:.2g} on the first tile")
 
 
-def _against(backend: str, network: JointSystem, device: str | None, precision: str, kernel: str | None) -> str | None:
+def _against(backend: str, device: str | None, precision: str) -> str | None:
     """What speaks against a backend; None if nothing does."""
     if missing := _missing(backend):
         extra = "openvino" if backend == "openvino" else "onnx"
@@ -122,8 +121,6 @@ def _against(backend: str, network: JointSystem, device: str | None, precision: 
         return "computes on the CPU only"
     if precision != "float32":
         return "computes in float32 only"
-    if kernel == "photograph" and network.estimates_kernel and hasattr(network, "sr"):
-        return "takes no kernel of the photograph"
     return None
 
 

@@ -17,9 +17,10 @@ from csbsr.sr.autocorrelation import BORDER, FILTER, REACH
 from csbsr.weights.sessions import needed
 
 OPSET = 18
-_TRACED = {"lr": (24, 40), "super_resolved": (96, 160)}  # sizes that the graph is made with
+#: Inputs that are images, with the sizes that the graph is made with.
+IMAGES = {"lr": (24, 40), "super_resolved": (96, 160), "lr_of_known_blur": (24, 40)}
 _PARALLEL = 17  # side from which on DSRL's encoder, at a sixteenth, has more than one pixel
-_SIDES = {"lr": ("height", "width"), "super_resolved": ("sr_height", "sr_width")}
+_BATCHES = {"lr": "batch", "super_resolved": "sr_batch", "lr_of_known_blur": "known_batch", "blur_kernel": "sr_batch"}
 
 
 def dynamic_batch(network: JointSystem) -> bool:
@@ -101,8 +102,12 @@ def example(name: str, network: JointSystem, batch: int | None = None, size: tup
     """
     count = batch or 1
     generator = torch.Generator().manual_seed(sum(map(ord, name)))
-    if name in _TRACED:
-        return torch.rand(count, 3, *(size or _TRACED[name]), generator=generator)
+    if name in IMAGES:
+        return torch.rand(count, 3, *(size or IMAGES[name]), generator=generator)
+    if name == "known_kernels":
+        with torch.no_grad():
+            kernels = network.upscale(example("lr", network, batch)).kernel  # type: ignore[operator]
+        return kernels
     if name == "blur_kernel":
         side = kernel_size(network)
         kernel = torch.rand(count, 1, side, side, generator=generator)
@@ -137,11 +142,11 @@ class _Together(nn.Module):
 
 def _axes(name: str, network: JointSystem, batch: int | None) -> dict[int, Any] | None:
     axes: dict[int, Any] = {}
-    if name in _SIDES:
-        smallest = smallest_side(network) * (1 if name == "lr" else network.scale)
-        axes = {2 + i: torch.export.Dim(side, min=smallest) for i, side in enumerate(_SIDES[name])}
-    if batch is not None and name in (*_SIDES, "blur_kernel"):
-        axes[0] = torch.export.Dim("batch" if name != "super_resolved" else "sr_batch", min=1)
+    if name in IMAGES:
+        smallest = smallest_side(network) * (network.scale if name == "super_resolved" else 1)
+        axes = {2 + i: torch.export.Dim(f"{name}_{side}", min=smallest) for i, side in enumerate(("height", "width"))}
+    if batch is not None and name in _BATCHES:
+        axes[0] = torch.export.Dim(_BATCHES[name], min=1)
     return axes or None
 
 

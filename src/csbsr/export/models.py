@@ -11,12 +11,12 @@ from csbsr.export.card import exported_card
 from csbsr.export.graph import dynamic_batch, onnx_graph
 from csbsr.files import write_bytes
 from csbsr.joint import JointSystem
-from csbsr.joint.stages import stages_of
+from csbsr.joint.stages import UpscaleKnown, stages_of
 from csbsr.weights.exported import ENTRY, seal, summary
 from csbsr.weights.sessions import Signature, in_openvino, needed, onnx_runners, openvino_runners
 
 RUNTIMES = ("onnx", "openvino")
-GRAPH = 1  #: counts changes of what the graphs hold, for those that are kept
+GRAPH = 2  #: counts changes of what the graphs hold, for those that are kept
 
 
 class Model(NamedTuple):
@@ -53,8 +53,9 @@ def proved(network: JointSystem, graph: Any, runtime: str = "onnx", form: str = 
     runners = (onnx_runners if runtime == "onnx" else openvino_runners)(graph, functions)
     found = proof.differences(stages, runners, several)
     proof.check(found)
+    probe = summary(network, any(isinstance(stage, UpscaleKnown) for stage in stages))
     card = exported_card(
-        network, stages, form, proof.as_card(found), summary(network), proof.SIZES, proof.BATCH if several else None
+        network, stages, form, proof.as_card(found), probe, proof.SIZES, proof.BATCH if several else None
     )
     return Model(graph, runtime, card, functions)
 

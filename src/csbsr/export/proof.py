@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from csbsr.export.graph import example
+from csbsr.export.graph import IMAGES, example
 from csbsr.joint.exported import Runner
 from csbsr.joint.stages import Stage
 from csbsr.weights.exported import TOLERANCE
@@ -48,7 +48,7 @@ def inputs_of(stage: Stage, size: tuple[int, int], batch: int | None = None) -> 
     for name in stage.inputs:
         scale = stage.network.scale if name == "super_resolved" else 1
         value = example(name, stage.network, batch, (size[0] * scale, size[1] * scale))
-        named[name] = _smooth(value) if value.ndim == 4 and value.shape[1] == 3 and value.shape[2] > 1 else value
+        named[name] = _smooth(value) if name in IMAGES else value
     return named
 
 

@@ -254,9 +254,11 @@ def straightened(found: Shown, ground: Scale) -> Shown:
 
 def predicted(outcome: Outcome) -> Predicted:
     """What a record tells of a prediction, rounded to what means something."""
-    sigmas = [] if outcome.kernels is None else kernel_shape(outcome.kernels.mean((0, 1)))
+    kernels = outcome.kernels
+    sigmas = [] if kernels is None else kernel_shape(kernels.mean((0, 1)))
+    one_kernel = None if kernels is None else kernels.shape[:2] == (1, 1)
     return Predicted(
-        outcome.shape[1], outcome.shape[0], float(f"{outcome.crack_share:.4g}"), outcome.tile,
+        outcome.shape[1], outcome.shape[0], float(f"{outcome.crack_share:.4g}"), outcome.tile, one_kernel,
         *(round(value, digits) for value, digits in zip(sigmas, (2, 2, 1), strict=False)),
     )  # fmt: skip
 

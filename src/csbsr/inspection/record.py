@@ -42,6 +42,7 @@ class Predicted:
     result_height: int | None = None
     crack_share: float | None = None  #: of the result's pixels
     tile: int | None = None  #: side in pixels of the result of what a tile contributed
+    one_kernel: bool | None = None  #: one blur kernel for the whole photograph; None without an estimate
     blur_sigma_1: float | None = None  #: larger standard deviation of the mean blur kernel, pixels of the result
     blur_sigma_2: float | None = None
     blur_theta: float | None = None  #: direction of the larger one, degrees from the horizontal, counter-clockwise

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from csbsr.contracts import JointOutput
+from csbsr.contracts import JointOutput, SROutput
 from csbsr.degradation.shape import shape_of_kernel
 from csbsr.joint.lite_appearance import Appearance, LiteSystem
 from csbsr.joint.system import JointSystem, SerialSystem
@@ -79,6 +79,11 @@ class Exported(JointSystem):
         """Whether ``forward`` returns a blur kernel."""
         return self.traits.estimates_kernel
 
+    @property
+    def takes_kernel(self) -> bool:
+        """A ``kernel`` cannot be handed in."""
+        return False
+
     def parts(self) -> tuple[nn.Module, ...]:
         """Itself: there is nothing to look into."""
         return (self,)
@@ -115,7 +120,7 @@ class Exported(JointSystem):
 
 
 class ExportedSerial(Exported, SerialSystem):
-    """A serial system in two functions: super-resolve, then segment with given statistics."""
+    """A serial system: super-resolve, segment with given statistics, and super-resolve with given kernels."""
 
     def __init__(
         self, traits: Traits, runners: Sequence[Runner], card: Mapping[str, Any], runtime: str = "onnxruntime"
@@ -140,6 +145,21 @@ class ExportedSerial(Exported, SerialSystem):
         ]
         return output._replace(segmentation=torch.cat(parts))
 
+    @property
+    def takes_kernel(self) -> bool:
+        """Whether there is a function that takes kernels."""
+        return self.estimates_kernel
+
+    def upscale(self, lr: Tensor, kernels: Tensor | None = None) -> SROutput:
+        """See `SerialSystem.upscale`; one image at a time."""
+        height, width = (self.scale * side for side in lr.shape[-2:])
+        large = _at_least(lr, self.traits.smallest)
+        if kernels is None:
+            found = self.runners[0]({"lr": large})
+            return SROutput(found["sr"][..., :height, :width], found.get("kernels"))
+        sr = self.runners[2]({"lr_of_known_blur": large, "known_kernels": kernels})["sr_of_known_blur"]
+        return SROutput(sr[..., :height, :width], kernels)
+
     def segment(self, sr: Tensor, mean: Tensor, variance: Tensor, kernel: Tensor | None = None) -> Tensor:
         """See `SerialSystem.segment`."""
         height, width = sr.shape[-2:]
@@ -160,6 +180,11 @@ class ExportedLite(Exported, LiteSystem):
         self.blind, self.kernel_size = traits.estimates_kernel, traits.kernel_size
         if self.blind:
             self.estimator = _Estimator(self.runners[1])
+
+    @property
+    def takes_kernel(self) -> bool:
+        """Its function takes the shape of a blur."""
+        return self.blind
 
     def forward(
         self, lr: Tensor, kernel: Tensor | None = None, segment: bool = True, appearance: Appearance | None = None

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import torch
 from torch import Tensor, nn
 
-from csbsr.contracts import JointOutput
+from csbsr.contracts import JointOutput, SROutput
 from csbsr.joint.system import SerialSystem
 from csbsr.segmentor.base import Segmentor
 from csbsr.sr.base import SRNetwork
@@ -74,14 +72,15 @@ class JointNetwork(SerialSystem):
         segmentation, auxiliaries = self.segmentor(self.normalize(sr), estimate)
         return JointOutput(sr, segmentation, estimate, auxiliaries)
 
+    def upscale(self, lr: Tensor, kernels: Tensor | None = None) -> SROutput:
+        """See `SerialSystem.upscale`."""
+        output = self.sr.with_kernels(lr, kernels)
+        return output._replace(sr=output.sr.clamp(0, 1))
+
     def segment(self, sr: Tensor, mean: Tensor, variance: Tensor, kernel: Tensor | None = None) -> Tensor:
         """See `SerialSystem.segment`."""
         probability: Tensor = self.segmentor(self.normalize(sr, (mean, variance)), kernel).segmentation
         return probability
-
-    def kernel_predictors(self) -> Iterable[nn.Module]:
-        """Those of the super-resolution network."""
-        return self.sr.kernel_predictors()
 
     def normalize(self, sr: Tensor, statistics: tuple[Tensor, Tensor] | None = None) -> Tensor:
         """The segmentor's input for ``sr`` (B, 3, H, W).

@@ -7,9 +7,14 @@ Two forms.  ``whole`` takes one image and does everything inside::
 ``tiles`` is for photographs that are cut into tiles: what belongs to the photograph as a whole is handed in, so that
 tiles agree.  A serial system is then two functions, run one after the other::
 
-    lr -> sr, kernel            super_resolved, sr_mean, sr_variance, blur_kernel -> segmentation
+    lr -> sr, kernels, kernel   super_resolved, sr_mean, sr_variance, blur_kernel -> segmentation
 
-and the lite system, whose blur is read from sums over the photograph, is two others::
+where ``kernels`` are those that a network refines on the way and ``kernel`` is the last.  A third super-resolves with
+the kernels of another part of the photograph::
+
+    lr_of_known_blur, known_kernels -> sr_of_known_blur
+
+The lite system, whose blur is read from sums over the photograph, is two others::
 
     lr, lr_mean, lr_deviation, blur_shape -> sr, segmentation, kernel       correlations -> found_shape
 
@@ -57,15 +62,33 @@ class Whole(Stage):
 
 
 class Upscale(Stage):
-    """``lr`` (B, 3, h, w) to ``sr`` and ``kernel``."""
+    """``lr`` (B, 3, h, w) to ``sr``, the ``kernels`` (B, n, k, k) it was made with, and the last, ``kernel``."""
 
-    def __init__(self, network: JointSystem) -> None:
+    network: JointNetwork
+
+    def __init__(self, network: JointNetwork) -> None:
         super().__init__(network)
-        self.outputs = ("sr", *_kernel(network))
+        self.outputs = ("sr", "kernels", "kernel") if network.estimates_kernel else ("sr",)
 
     def forward(self, lr: Tensor) -> tuple[Tensor, ...]:
         """See the class."""
-        return _present(*self.network(lr, segment=False)[:3])
+        sr, kernels = self.network.upscale(lr)
+        return (sr,) if kernels is None else (sr, kernels, kernels[:, -1:].clone())
+
+
+class UpscaleKnown(Stage):
+    """``lr_of_known_blur`` (B, 3, h, w) and ``known_kernels`` (B, n, k, k) of another image to ``sr_of_known_blur``."""
+
+    network: JointNetwork
+    inputs = ("lr_of_known_blur", "known_kernels")
+
+    def __init__(self, network: JointNetwork) -> None:
+        super().__init__(network)
+        self.outputs = ("sr_of_known_blur",)
+
+    def forward(self, lr: Tensor, kernels: Tensor) -> tuple[Tensor]:
+        """See the class."""
+        return (self.network.upscale(lr, kernels).sr,)
 
 
 class Segment(Stage):
@@ -122,7 +145,7 @@ def stages_of(network: JointSystem, form: str = "tiles") -> list[Stage]:
     if form not in FORMS:
         raise ValueError(f"form: expected one of {', '.join(FORMS)}, got {form!r}")
     if form == "tiles" and isinstance(network, JointNetwork):
-        return [Upscale(network), Segment(network)]
+        return [Upscale(network), Segment(network), *([UpscaleKnown(network)] if network.estimates_kernel else [])]
     if form == "tiles" and isinstance(network, LiteSystem):
         return [LiteTile(network), *([LiteShape(network)] if network.blind else [])]
     return [Whole(network)]

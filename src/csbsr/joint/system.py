@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
-from csbsr.contracts import JointOutput
+from csbsr.contracts import JointOutput, SROutput
 
 
 class JointSystem(nn.Module):
@@ -37,6 +36,11 @@ class JointSystem(nn.Module):
     def estimates_kernel(self) -> bool:
         """Whether ``forward`` returns the blur kernel."""
         return False
+
+    @property
+    def takes_kernel(self) -> bool:
+        """Whether the blur kernel can be handed to it."""
+        return self.estimates_kernel
 
     def parts(self) -> tuple[nn.Module, ...]:
         """The networks it is made of, in the order in which they run."""
@@ -69,6 +73,10 @@ class SerialSystem(JointSystem):
     size_multiple: int
     plain_enlargement: bool
 
+    def upscale(self, lr: Tensor, kernels: Tensor | None = None) -> SROutput:
+        """The first part alone, as `SRNetwork.with_kernels`, with ``sr`` in [0, 1]."""
+        raise NotImplementedError
+
     def segment(self, sr: Tensor, mean: Tensor, variance: Tensor, kernel: Tensor | None = None) -> Tensor:
         """Probability (B, 1, H, W) of a part ``sr`` (B, 3, H, W) of an image whose statistics are known.
 
@@ -79,10 +87,6 @@ class SerialSystem(JointSystem):
             kernel: (B, 1, k, k), for a segmentor that sees the blur.
         """
         raise NotImplementedError
-
-    def kernel_predictors(self) -> Iterable[nn.Module]:
-        """The parts that only estimate the blur kernel, in their order; empty where they cannot be reached."""
-        return ()
 
 
 def describe(system: JointSystem) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from csbsr.joint import JointSystem, LiteSystem
 from csbsr.predict.system import FLIPS
 
-KERNELS = ("tile", "photograph")
+KERNELS = ("auto", "tile", "photograph")
 #: Threshold of a checkpoint that recommends none, e.g. the authors' release.
 DEFAULT_THRESHOLD = 0.5
 
@@ -26,8 +26,9 @@ class PredictionOptions:
         margin_segmentation: what is thrown away around a segmented one.
         blend: pixels over which neighbouring tiles fade into each other.
         kernel: ``tile`` estimates the blur anew in each tile, so it follows the photograph's depth; ``photograph``
-            uses one everywhere, so that tiles differ less: the estimate on the whole photograph (lite), else the mean
-            of those on up to 16 tiles.
+            uses one everywhere, so that tiles differ less and nothing is estimated twice: the estimate on the whole
+            photograph (lite), else the mean of those in some of its tiles; ``auto`` is ``photograph`` where these
+            estimates are alike, see `csbsr.predict.passes`, else ``tile``.
         flips: 1, 2 or 4: average the results of the tile and its mirror images.
         precision: ``float32``, ``float16`` or ``bfloat16``.
         device: where it runs, e.g. ``cpu``; None for an accelerator if there is one.
@@ -41,7 +42,7 @@ class PredictionOptions:
     margin_sr: int = 48
     margin_segmentation: int = 128
     blend: int = 32
-    kernel: str = "tile"
+    kernel: str = "auto"
     flips: int = 1
     precision: str = "float32"
     device: str | None = None

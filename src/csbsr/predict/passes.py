@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -17,14 +17,19 @@ from csbsr.data.reading import filled
 from csbsr.joint import LiteSystem
 from csbsr.joint.lite_appearance import Appearance, appearance_of
 from csbsr.joint.lite_appearance import flipped as flipped_appearance
+from csbsr.metrics.image import kernel_psnr
 from csbsr.predict.consistency import Consistency, difference, summarised
 from csbsr.predict.rows import RowStore, Shrinker, Statistics, as_float
-from csbsr.predict.system import FLIPS, System, Upscaled, flipped, flipped_kernel
+from csbsr.predict.system import FLIPS, System, Upscaled, flipped
 from csbsr.predict.tiling import Axis, Blender, Window
 
 LEVELS = 65535  # of a probability in a file; the mask follows from the rounded probability, so both files agree
 _AROUND = 16  # pixels of the photograph around a tile that its difference from the photograph needs
-_SAMPLES = 16  # tiles on which one kernel for the photograph is estimated
+_SAMPLES = (4, 16)  # tiles, at least and at most, in whose middle one kernel for the photograph is estimated
+_SAMPLED = 0.25  # of the tiles, between these
+_SAMPLE = 128  # pixels of the photograph, side of that middle: about what networks are trained on
+#: PSNR in dB between each of these estimates and their mean from which on they are alike.
+ALIKE = 50.0
 
 
 class Sink(Protocol):
@@ -113,13 +118,13 @@ class PassOptions:
 
     Attributes:
         flips: 1, 2 or 4 versions of each tile, averaged.
-        one_kernel: estimate the blur kernel on some tiles and super-resolve all tiles with the mean of the estimates.
+        kernel: one of `csbsr.predict.options.KERNELS`.
         threshold: above which a probability is crack.
         antialias: of the down-scaling the network was trained with.
     """
 
     flips: int = 1
-    one_kernel: bool = False
+    kernel: str = "tile"
     threshold: float = 0.5
     antialias: bool = False
 
@@ -132,7 +137,7 @@ class Run:
         photograph: (h, w, 3) uint8, or float32 in [0, 1].
         layout: its tiles.
         options: how it runs.
-        estimates: of the blur kernel, as `System.kernel_estimates` returns them: used in all tiles.
+        kernels: (1, n, k, k), as `System.upscale` takes them: used in all tiles.
         folder: for temporary files; see `RowStore`.
         tick: called with the share of the work just done.
         valid: (h, w) bool, where there is a photograph; None for everywhere.  Elsewhere the probability is 0 and the
@@ -145,7 +150,7 @@ class Run:
         photograph: np.ndarray,
         layout: Layout,
         options: PassOptions,
-        estimates: Sequence[Tensor] = (),
+        kernels: Tensor | None = None,
         folder: Path | None = None,
         tick: Callable[[float], None] = lambda share: None,
         valid: np.ndarray | None = None,
@@ -155,7 +160,7 @@ class Run:
         self.flips, self.folder, self._tick = FLIPS[options.flips], folder, tick
         tiles = len(layout.rows) * len(layout.columns)
         self._step = 1 / (tiles * (2 if system.serial else 1) * len(self.flips))
-        self._estimates = list(estimates)
+        self._shared = kernels
         self._appearance: Appearance | None = None
         self._kernels: dict[tuple[int, int], list[Tensor | None]] = {}
 
@@ -165,8 +170,8 @@ class Run:
         sink.begin(h * s, w * s)
         if self.system.lite is not None:
             self._appearance = self._looked_at(self.system.lite)
-        elif self.options.one_kernel:
-            self._estimates = self._mean_estimates()
+        elif self._shared is None and self.options.kernel != "tile":
+            self._shared = self._shared_kernels()
         with RowStore((3 if self.system.serial else 1) * len(self.flips), w * s, self.folder) as store:
             statistics, differences = self._first_pass(sink, store)
             cracks = Shrinker(h * s, w * s, s, largest=True)
@@ -205,11 +210,9 @@ class Run:
                 kernels = []
                 for f, axes in enumerate(self.flips):
                     image = system.tensor(flipped(lr, axes))
-                    estimates = [flipped_kernel(vector, axes) for vector in self._estimates]
-                    if self._appearance is None:
-                        upscaled = system.upscale(image, estimates)
-                    else:
-                        upscaled = system.upscale(image, appearance=flipped_appearance(self._appearance, axes))
+                    shared = None if self._shared is None else self._shared.flip(axes)
+                    seen = None if self._appearance is None else flipped_appearance(self._appearance, axes)
+                    upscaled = system.upscale(image, shared, seen)
                     kernels.append(upscaled.kernel)
                     if residual is not None and not axes:
                         residual.add(i, j, *self._difference(i, j, image, upscaled, top, left))
@@ -283,24 +286,47 @@ class Run:
             return self.system.tensor(self._photograph_window(Window(start, stop), Window(0, self.photograph.shape[1])))
 
         with torch.inference_mode():
-            return appearance_of(network, rows, self.photograph.shape[0], self.options.one_kernel)
+            return appearance_of(network, rows, self.photograph.shape[0], self.options.kernel != "tile")
 
-    def _mean_estimates(self) -> list[Tensor]:
-        """Means of what estimates the kernel, over tiles spread over the photograph."""
-        rows, columns = len(self.layout.rows), len(self.layout.columns)
-        tiles = [k for k in range(rows * columns) if self._holds_photograph(k // columns, k % columns)]
-        chosen = {round(k) for k in np.linspace(0, len(tiles) - 1, min(_SAMPLES, len(tiles)))}
+    def _shared_kernels(self) -> Tensor | None:
+        """Means (1, n, k, k) of the kernels in the middle of tiles all over the photograph; None where each tile keeps
+        its own.
+
+        With ``kernel=auto`` that is where there are few tiles, or an estimate is less than `ALIKE` like their mean.
+        """
+        windows = self._samples()
+        asked = self.options.kernel == "photograph"
+        if not asked and len(windows) >= len(self.layout.rows) * len(self.layout.columns):
+            return None
         found = []
-        for k in (tiles[place] for place in sorted(chosen)):
-            window = self._photograph_window(*self.layout.window(k // columns, k % columns, self.layout.margin_sr))
-            found.append(self.system.kernel_estimates(self.system.tensor(window)))
-        return [torch.stack(same).mean(0) for same in zip(*found, strict=True)]
+        for top, left in windows:
+            kernels = self.system.upscale(self.system.tensor(self._photograph_window(top, left))).kernels
+            if kernels is not None:
+                found.append(kernels)
+        if not found:
+            return None
+        each = torch.cat(found)
+        mean = each.mean(0, keepdim=True)
+        last = each[:, -1:]
+        alike = float(kernel_psnr(last, mean[:, -1:].expand_as(last)).min()) >= ALIKE
+        return mean if asked or alike else None
+
+    def _samples(self) -> list[tuple[Window, Window]]:
+        """Windows in the middle of tiles that hold some of the photograph."""
+        rows, columns = self.layout.rows, self.layout.columns
+        tiles = [
+            (i, j) for i in range(len(rows)) for j in range(len(columns)) if self._holds_photograph(i, j)
+        ]  # fmt: skip
+        least, most = _SAMPLES
+        count = min(len(tiles), most, max(least, round(_SAMPLED * len(tiles))))
+        chosen = sorted({round(place) for place in np.linspace(0, len(tiles) - 1, count)})
+        return [(rows.middle(i, _SAMPLE), columns.middle(j, _SAMPLE)) for i, j in (tiles[place] for place in chosen)]
 
     def _kernel_array(self) -> np.ndarray | None:
         if not self.system.estimates_kernel:
             return None
         first = np.stack([k[0][0, 0].float().cpu().numpy() for k in self._kernels.values() if k[0] is not None])
-        if self.options.one_kernel:
+        if self._shared is not None or (self._appearance is not None and self.options.kernel != "tile"):
             return first[None, :1]
         return first.reshape(len(self.layout.rows), len(self.layout.columns), *first.shape[1:])
 

@@ -93,11 +93,14 @@ class Predictor:
         self.system = System(network, options.device, options.precision, sr)
         if options.kernel == "photograph" and not self.system.estimates_kernel:
             raise ValueError("kernel: expected tile, got photograph, but this network estimates no blur kernel")
-        if options.kernel == "photograph" and not self.system.takes_one_kernel:
-            raise ValueError("kernel: expected tile, got photograph, but an exported file takes no kernel from outside")
+        if options.kernel == "photograph" and not network.takes_kernel:
+            raise ValueError(
+                "kernel: expected tile, got photograph, but this file holds everything in one function (form=whole)"
+            )
         degradation = (network.card.get("config") or {}).get("degradation")
         antialias = isinstance(degradation, dict) and degradation.get("antialias") is True
-        self._passes = PassOptions(options.flips, options.kernel == "photograph", self.threshold, antialias)
+        kernel = options.kernel if self.system.estimates_kernel and network.takes_kernel else "tile"
+        self._passes = PassOptions(options.flips, kernel, self.threshold, antialias)
         self._bytes: tuple[float, float] | None = None
 
     @classmethod
@@ -180,13 +183,13 @@ class Predictor:
         Raises:
             ValueError: too little memory.
         """
-        estimates = [] if kernel is None else [torch.from_numpy(kernel).reshape(1, -1).to(self.system.device)]
+        kernels = None if kernel is None else torch.from_numpy(kernel)[None, None].to(self.system.device)
         height, width = photograph.shape[:2]
-        tile = self._fitting_tile((height, width), estimates, tile)
+        tile = self._fitting_tile((height, width), kernels, tile)
         for _ in range(_HALVINGS + 1):
             progress = _Progress(tick)
             layout = self._layout((height, width), tile)
-            run = Run(self.system, photograph, layout, self._passes, estimates, folder, progress, valid)
+            run = Run(self.system, photograph, layout, self._passes, kernels, folder, progress, valid)
             try:
                 return run(sink)._replace(tile=tile)
             except (RuntimeError, MemoryError) as error:
@@ -212,7 +215,7 @@ class Predictor:
     def _layout(self, shape: tuple[int, int], tile: int) -> Layout:
         return Layout.of(shape, self.system, tile, self.options.margins, self.options.blend)
 
-    def _fitting_tile(self, shape: tuple[int, int], estimates: Sequence[Tensor], given: int | None = None) -> int:
+    def _fitting_tile(self, shape: tuple[int, int], kernels: Tensor | None, given: int | None = None) -> int:
         """The tile, ``given`` or of the options, on a CPU fitted to the memory that is free.
 
         It is halved until the estimated need fits, because running out of memory ends the program there; and it grows
@@ -225,9 +228,9 @@ class Predictor:
             tile = fewest_pixels(
                 tile,
                 lambda larger: self._layout(shape, larger).pixels(),
-                lambda larger: self.memory_needed(shape, larger, estimates) <= _GROWS * free,
+                lambda larger: self.memory_needed(shape, larger, kernels) <= _GROWS * free,
             )
-        while (need := self.memory_needed(shape, tile, estimates)) > _USABLE * free:
+        while (need := self.memory_needed(shape, tile, kernels)) > _USABLE * free:
             if tile // 2 < self._smallest:
                 raise ValueError(
                     f"memory: this photograph of {shape[1]} x {shape[0]} pixels needs about {need / 1e9:.1f} GB with "
@@ -237,10 +240,10 @@ class Predictor:
             log.warning("%.1f GB needed, %.1f GB free: using tile=%d", need / 1e9, free / 1e9, tile)
         return tile
 
-    def memory_needed(self, shape: tuple[int, int], tile: int, estimates: Sequence[Tensor] = ()) -> float:
+    def memory_needed(self, shape: tuple[int, int], tile: int, kernels: Tensor | None = None) -> float:
         """Estimated bytes that a photograph of ``shape`` (h, w) takes beside itself; see `PeakMemory`."""
         if self._bytes is None:
-            self._bytes = self.system.bytes_per_pixel(estimates)
+            self._bytes = self.system.bytes_per_pixel(kernels)
         layout, s = self._layout(shape, tile), self.scale
         first, second = (
             per_pixel * layout.largest(margin) * s * s

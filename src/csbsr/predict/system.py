@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from csbsr.joint import JointSystem, LiteSystem, SerialSystem
 from csbsr.joint.lite_appearance import CONTEXT_STRIDE, Appearance
@@ -27,8 +27,13 @@ class Upscaled(NamedTuple):
 
     sr: np.ndarray  #: (3, s·h, s·w) float32 in [0, 1]
     segmentation: np.ndarray | None  #: (1, s·h, s·w), only from a system that computes both at once
-    kernel: Tensor | None  #: (1, 1, k, k)
+    kernels: Tensor | None  #: (1, n, k, k) that it was made with; the last is the estimate
     sr_tensor: Tensor  #: ``sr`` as (1, 3, s·h, s·w) on the device
+
+    @property
+    def kernel(self) -> Tensor | None:
+        """The estimate, (1, 1, k, k)."""
+        return None if self.kernels is None else self.kernels[:, -1:]
 
 
 class System:
@@ -48,7 +53,6 @@ class System:
         serial: the network, where segmentation is a second pass; else None.
         lite: the network, where it takes an `Appearance`; else None.
         estimates_kernel: whether the first pass estimates the blur kernel.
-        takes_one_kernel: whether one estimate can be used throughout a photograph.
         align: windows start at multiples of this, in pixels of the photograph.
         comparable: whether the result can be compared with the photograph: it is not the photograph itself.
     """
@@ -73,7 +77,6 @@ class System:
         self.serial = network if isinstance(network, SerialSystem) else None
         self.lite = network if isinstance(network, LiteSystem) else None
         self.estimates_kernel = self.sr is None and network.estimates_kernel
-        self.takes_one_kernel = self.estimates_kernel and (self.lite is not None or any(self._kernel_predictors()))
         self.comparable = self.sr is None and (self.scale > 1 or self.estimates_kernel)
         if self.serial is not None:
             stride = math.lcm(_STRIDE, self.serial.size_multiple)
@@ -81,42 +84,24 @@ class System:
         else:
             self.align = _STRIDE if self.lite is None else CONTEXT_STRIDE
 
-    def upscale(self, lr: Tensor, estimates: Sequence[Tensor] = (), appearance: Appearance | None = None) -> Upscaled:
-        """First pass on a window ``lr`` (1, 3, h, w), with the `kernel_estimates` of other windows if any are given.
+    def upscale(self, lr: Tensor, kernels: Tensor | None = None, appearance: Appearance | None = None) -> Upscaled:
+        """First pass on a window ``lr`` (1, 3, h, w), with the kernels (1, n, k, k) of other windows if any are given.
 
-        Where another network super-resolves, the first of ``estimates`` is only passed on.  ``appearance`` is of the
-        photograph, for `lite`.
+        Where another network super-resolves, ``kernels`` are only passed on.  ``appearance`` is of the photograph, for
+        `lite`.
         """
         with torch.inference_mode(), self._autocast():
+            segmentation: Tensor | None = None
             if self.sr is not None:
-                sr = self.sr(lr).sr.float().clamp(0, 1)
-                return Upscaled(_to_array(sr), None, _square(estimates[0]) if estimates else None, sr)
-            if self.lite is not None:
-                output = self.lite(lr, appearance=appearance)
+                sr = self.sr(lr).sr
+            elif self.serial is not None:
+                sr, kernels = self.serial.upscale(lr, kernels)
+            elif self.lite is not None:
+                sr, segmentation, kernels = self.lite(lr, appearance=appearance)[:3]
             else:
-                with self._estimating(estimates):
-                    output = self.network(lr, segment=self.serial is None)
-            sr = output.sr.float().clamp(0, 1)
-            segmentation = None if output.segmentation is None else _to_array(output.segmentation)
-            return Upscaled(_to_array(sr), segmentation, output.kernel, sr)
-
-    def kernel_estimates(self, lr: Tensor) -> list[Tensor]:
-        """What each part that estimates the blur kernel of a window (1, 3, h, w) returns: (1, k²) each, in their order.
-
-        A network refines its kernel on the way and is trained with all of these; the last kernel alone, used
-        throughout, would be another network's.
-        """
-        seen: list[Tensor] = []
-        hooks = [
-            part.register_forward_hook(lambda part, inputs, output: seen.append(output.float()))
-            for part in self._kernel_predictors()
-        ]
-        try:
-            self.upscale(lr)
-        finally:
-            for hook in hooks:
-                hook.remove()
-        return seen
+                sr, segmentation, kernels = self.network(lr)[:3]
+            sr = sr.float().clamp(0, 1)
+            return Upscaled(_to_array(sr), None if segmentation is None else _to_array(segmentation), kernels, sr)
 
     def segment(self, sr: np.ndarray, mean: np.ndarray, variance: np.ndarray, kernel: Tensor | None) -> np.ndarray:
         """Second pass: probability (H, W) of a window ``sr`` (3, H, W), normalised by the photograph's statistics.
@@ -138,11 +123,11 @@ class System:
         tensor = torch.from_numpy(np.ascontiguousarray(image))[None]
         return tensor.to(self.device).contiguous(memory_format=torch.channels_last)
 
-    def bytes_per_pixel(self, estimates: Sequence[Tensor] = (), side: int = 192) -> tuple[float, float]:
+    def bytes_per_pixel(self, kernels: Tensor | None = None, side: int = 192) -> tuple[float, float]:
         """Memory that the passes take for each pixel of their window's result, estimated on a small window.
 
         Args:
-            estimates: as for `upscale`.
+            kernels: as for `upscale`.
             side: of the window, about.
 
         Returns:
@@ -154,27 +139,12 @@ class System:
         lr = self.tensor(np.full((3, side, side), 0.5, np.float32))
         lr[..., ::2, :] = 0.4  # a constant image makes a network's own divisions by its contrast meaningless
         with PeakMemory() as first:
-            upscaled = self.upscale(lr, estimates)
+            upscaled = self.upscale(lr, kernels)
         with PeakMemory() as second:
             if self.serial is not None:
                 self.segment(upscaled.sr, np.full(3, 0.5), np.ones(3), upscaled.kernel)
         pixels = upscaled.sr[0].size
         return first.peak * SCRATCH / pixels, second.peak * SCRATCH / pixels
-
-    @contextmanager
-    def _estimating(self, estimates: Sequence[Tensor]) -> Iterator[None]:
-        """Have the parts that estimate the blur kernel return ``estimates``, without running."""
-        parts = list(self._kernel_predictors()) if estimates else []
-        for part, estimate in zip(parts, estimates, strict=True):
-            part.forward = lambda *inputs, estimate=estimate: estimate
-        try:
-            yield
-        finally:
-            for part in parts:
-                del part.forward  # that of the class is back
-
-    def _kernel_predictors(self) -> Iterable[nn.Module]:
-        return () if self.serial is None else self.serial.kernel_predictors()
 
     def _autocast(self) -> AbstractContextManager:
         dtype = PRECISIONS[self.precision]
@@ -203,17 +173,6 @@ def chosen_device(device: str | torch.device | None) -> torch.device:
 def flipped(image: np.ndarray, axes: Sequence[int]) -> np.ndarray:
     """``image`` (…, H, W) turned round along ``axes``; doing it twice undoes it."""
     return np.flip(image, tuple(axes)) if axes else image
-
-
-def flipped_kernel(vector: Tensor, axes: Sequence[int]) -> Tensor:
-    """The entries (1, k²) of a blur kernel of the flipped image."""
-    return _square(vector).flip(tuple(axes)).flatten(1) if axes else vector
-
-
-def _square(vector: Tensor) -> Tensor:
-    """(1, k²) as (1, 1, k, k)."""
-    side = math.isqrt(vector.shape[1])
-    return vector.view(1, 1, side, side)
 
 
 def _to_array(image: Tensor) -> np.ndarray:

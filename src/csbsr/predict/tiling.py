@@ -90,6 +90,12 @@ class Axis:
         stop = min(self.length, max(start + size, _up(kept.stop + margin, self.align)))
         return Window(start, stop)
 
+    def middle(self, i: int, side: int) -> Window:
+        """The middle of tile ``i``, at most ``side`` (up to ``align``), starting at a multiple of ``align``."""
+        kept = self.kept(i)
+        start = _down(kept.start + max(0, kept.size - side) // 2, self.align)
+        return Window(start, min(self.length, start + _up(min(side, kept.size), self.align)))
+
     def _needed(self, margin: int) -> int:
         """The largest of what the tiles need: what they keep and ``margin``, but nothing beyond the border."""
         kept = [self.kept(i) for i in range(len(self))]

@@ -28,6 +28,21 @@ class SRNetwork(nn.Module):
         """
         raise NotImplementedError
 
+    def with_kernels(self, lr: Tensor, kernels: Tensor | None = None) -> SROutput:
+        """As ``forward``, but every kernel that ``lr`` is super-resolved with, one after the other, is seen.
+
+        A network may refine its kernel on the way, and is trained with all of them; the last one alone, used
+        throughout, would be another network's.
+
+        Args:
+            lr: (B, 3, h, w).
+            kernels: (B, n, k, k), returned for another image: used instead of estimates.
+
+        Returns:
+            ``sr``, and as ``kernel`` all n of them; the last is that of ``forward``.
+        """
+        return self(lr, kernels)
+
     def kernel_predictors(self) -> Iterable[nn.Module]:
         """The parts that only estimate the kernel: frozen, or trained alone, in the published pre-training."""
         return ()

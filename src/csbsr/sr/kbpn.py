@@ -237,20 +237,24 @@ class KBPN(SRNetwork):
         Returns:
             ``sr`` (B, 3, s·h, s·w), not clamped, and ``kernel`` (B, 1, k, k), summing to 1.
         """
+        shape = (len(lr), 1, self.kernel_size, self.kernel_size)
+        if kernel is not None and kernel.shape != shape:
+            raise ValueError(
+                f"kernel: expected shape {shape}, got {tuple(kernel.shape)}; set kernel_size of the network and size "
+                "of the degradation to the same value"
+            )
+        sr, kernels = self.with_kernels(lr, None if kernel is None else kernel.expand(-1, len(self.stages), -1, -1))
+        return SROutput(sr, None if kernels is None else kernels[:, -1:])
+
+    def with_kernels(self, lr: Tensor, kernels: Tensor | None = None) -> SROutput:
+        """See `SRNetwork.with_kernels`; n is the number of stages, each kernel that after the stage's update."""
         side = self.kernel_size
         # Every map that follows takes this layout over.  On CPUs a transposed convolution in the other one takes two to
         # three times as long, because its result is copied back into it.
         lr = lr.contiguous(memory_format=torch.channels_last)
         low = self.features(lr)
-        if kernel is None:
-            vector = self.kernel_predictor(low)
-        elif kernel.shape == (len(lr), 1, side, side):
-            vector = normalized(kernel.flatten(1))
-        else:
-            raise ValueError(
-                f"kernel: expected shape {(len(lr), 1, side, side)}, got {tuple(kernel.shape)}; "
-                f"set kernel_size of the network and size of the degradation to the same value"
-            )
+        vector = self.kernel_predictor(low) if kernels is None else kernels[:, 0].flatten(1)
+        vectors: list[Tensor] = []
         highs: list[Tensor] = []
         lows: list[Tensor] = []
         # What the features so far contribute to every later intermediate image and to the result, the last one left.
@@ -261,17 +265,20 @@ class KBPN(SRNetwork):
                 image, images = images.split((3, images.shape[1] - 3), 1)
             if stage.down is None:
                 highs.clear()  # no later use: their memory is free for the last stage
-            arguments = (low, tuple(highs), tuple(lows), image, vector, lr, kernel is not None)
+            if kernels is not None:
+                vector = normalized(kernels[:, index].flatten(1))
+            arguments = (low, tuple(highs), tuple(lows), image, vector, lr, kernels is not None)
             if self.checkpoint and self.training and torch.is_grad_enabled():
                 high, vector, newest, low = checkpoint(stage, *arguments, use_reentrant=False, preserve_rng_state=False)
             else:
                 high, vector, newest, low = stage(*arguments)
             contribution = F.conv2d(high, self._later_reconstructions(index), padding=1)
             images = contribution + images if index else contribution
+            vectors.append(vector)
             highs.append(high)
             lows.append(newest)
         sr = images + F.interpolate(lr, size=images.shape[-2:], mode="bicubic", align_corners=False)
-        return SROutput(sr, vector.unflatten(1, (1, side, side)))
+        return SROutput(sr, torch.stack(vectors, 1).unflatten(2, (side, side)))
 
     def _later_reconstructions(self, index: int) -> Tensor:
         """Weights by which the features of stage ``index`` enter every later reconstruction, the result's last.

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from csbsr.joint.exported import KINDS, Exported, Traits, exported
+from csbsr.joint.exported import KINDS, Exported, ExportedSerial, Traits, exported
 from csbsr.plain import check_plain, field
 from csbsr.seal import MARKER
 from csbsr.weights.card import check_card
@@ -48,11 +48,15 @@ def probe() -> Tensor:
     return torch.from_numpy(image.astype(np.float32))[None]
 
 
-def summary(system: Any) -> dict[str, list[float]]:
-    """What a system makes of `probe`, each result as means over 8 × 8 cells."""
+def summary(system: Any, known_blur: bool = False) -> dict[str, list[float]]:
+    """What a system makes of `probe`, each result as means over 8 × 8 cells.
+
+    ``known_blur``: also what it makes of its mirrored estimate of the blur, by `SerialSystem.upscale`.
+    """
     with torch.inference_mode():
         output = system(probe())
-    named = {"sr": output.sr, "segmentation": output.segmentation, "kernel": output.kernel}
+        known = system.upscale(probe(), system.upscale(probe()).kernel.flip(-1)).sr if known_blur else None
+    named = {"sr": output.sr, "segmentation": output.segmentation, "kernel": output.kernel, "sr_of_known_blur": known}
     return {name: _cells(value) for name, value in named.items() if value is not None}
 
 
@@ -84,7 +88,7 @@ def load_exported(path: Path, backend: str | None = None) -> Exported:
             model = in_openvino(model)
         make = openvino_runners if "openvino" in (native, backend) else onnx_runners
         system = exported(_traits(told, name), make(model, signatures), card, backend or native)
-        found = summary(system)
+        found = summary(system, isinstance(system, ExportedSerial) and system.takes_kernel)
     except (RuntimeError, KeyError, TypeError, IndexError) as error:
         raise ValueError(f"{name}: it does not run ({printable(str(error).splitlines()[0])[:200]})") from error
     except Exception as error:  # ONNX Runtime's own errors have no common base
@@ -128,9 +132,10 @@ def _traits(told: Mapping[str, Any], name: str) -> Traits:
     memory = values.pop("memory")
     if len(memory) != 2 or not all(isinstance(part, (int, float)) and 0 <= part < 1e7 for part in memory):
         raise ValueError(f"{place}: memory: expected two numbers of bytes")
-    expected = {"serial": 2, "lite": 2 if values["estimates_kernel"] else 1, "parallel": 1}[values["kind"]]
+    expected = {"serial": 2, "lite": 1, "parallel": 1}[values["kind"]]
+    expected += values["estimates_kernel"] and values["kind"] != "parallel"
     if len(told["functions"]) != expected:
-        raise ValueError(f"{place}: expected {expected} functions of a {values['kind']} system")
+        raise ValueError(f"{place}: expected {expected} functions of a {values['kind']} system; export it anew")
     return Traits(**values, memory=(float(memory[0]), float(memory[1])))
 
 
