@@ -19,6 +19,7 @@ from csbsr.joint.lite_appearance import Appearance, appearance_of
 from csbsr.joint.lite_appearance import flipped as flipped_appearance
 from csbsr.predict.consistency import Consistency, difference, summarised
 from csbsr.predict.rows import RowStore, Shrinker, Statistics, as_float
+from csbsr.predict.skipping import fully_seen, skipped_share
 from csbsr.predict.system import FLIPS, System, Upscaled, flipped, flipped_kernel
 from csbsr.predict.tiling import Axis, Blender, Window
 
@@ -67,6 +68,8 @@ class Outcome(NamedTuple):
     crack_share: float  #: of the pixels
     tile: int = 0  #: side of what a tile contributed
     scale: int = 0  #: of the result to the photograph
+    skipped: float | None = None  #: share of the photograph's pixels without the full pass; None if none was left out
+    answers: np.ndarray | None = None  #: of the cheap pass, see `csbsr.predict.skipping`; None without one
 
 
 class Layout(NamedTuple):
@@ -137,6 +140,8 @@ class Run:
         tick: called with the share of the work just done.
         valid: (h, w) bool, where there is a photograph; None for everywhere.  Elsewhere the probability is 0 and the
             result black, and it enters neither the statistics nor the consistency.
+        kept: (rows, columns) bool, tiles that get the full pass, at least one; None for all.  The others are enlarged
+            bicubically, have probability 0 and no kernel but the mean one, and do not enter the consistency.
     """
 
     def __init__(
@@ -149,8 +154,11 @@ class Run:
         folder: Path | None = None,
         tick: Callable[[float], None] = lambda share: None,
         valid: np.ndarray | None = None,
+        kept: np.ndarray | None = None,
     ) -> None:
         self.valid = valid
+        self.kept = np.ones((len(layout.rows), len(layout.columns)), bool) if kept is None else kept
+        self._skipped = None if kept is None else skipped_share(kept, layout.rows, layout.columns, valid)
         self.system, self.photograph, self.layout, self.options = system, photograph, layout, options
         self.flips, self.folder, self._tick = FLIPS[options.flips], folder, tick
         tiles = len(layout.rows) * len(layout.columns)
@@ -182,10 +190,11 @@ class Run:
                 sink.segmentation(levels, mask, probabilities.var(0) if len(probabilities) > 1 else None)
                 cracks.add(mask)
                 found += int(np.count_nonzero(mask))
-        consistency = None if differences is None else summarised(differences, cracks.result(), valid=self.valid)
+        consistency = None if differences is None else summarised(differences, cracks.result(), valid=self._compared())
         pixels = h * w if self.valid is None else int(np.count_nonzero(self.valid))
-        tiles = (len(self.layout.rows), len(self.layout.columns))
-        return Outcome((h * s, w * s), tiles, self._kernel_array(), consistency, found / (pixels * s * s), scale=s)
+        share = found / (pixels * s * s)
+        kernels, skipped = self._kernel_array(), self._skipped
+        return Outcome((h * s, w * s), self.kept.shape, kernels, consistency, share, scale=s, skipped=skipped)
 
     def _first_pass(self, sink: Sink, store: RowStore) -> tuple[list[tuple[np.ndarray, np.ndarray]], np.ndarray | None]:
         """Fill ``store``; the statistics of each flip, and the differences between photograph and result."""
@@ -205,13 +214,9 @@ class Run:
                 kernels = []
                 for f, axes in enumerate(self.flips):
                     image = system.tensor(flipped(lr, axes))
-                    estimates = [flipped_kernel(vector, axes) for vector in self._estimates]
-                    if self._appearance is None:
-                        upscaled = system.upscale(image, estimates)
-                    else:
-                        upscaled = system.upscale(image, appearance=flipped_appearance(self._appearance, axes))
+                    upscaled = self._upscaled(image, axes) if self.kept[i, j] else system.enlarged(image)
                     kernels.append(upscaled.kernel)
-                    if residual is not None and not axes:
+                    if residual is not None and not axes and self.kept[i, j]:
                         residual.add(i, j, *self._difference(i, j, image, upscaled, top, left))
                     sr = upscaled.sr if k == 1 else F.avg_pool2d(upscaled.sr_tensor, k)[0].cpu().numpy()
                     for blender, part, first in ((images, sr, 3 * f), (answers, upscaled.segmentation, f)):
@@ -236,6 +241,12 @@ class Run:
                 residual_rows += [rows[0].copy() for rows in residual.finished(i)]
         found = [numbers.result() for numbers in statistics] if system.serial else []
         return found, np.concatenate(residual_rows) if residual_rows else None
+
+    def _upscaled(self, image: Tensor, axes: tuple[int, ...]) -> Upscaled:
+        """The network's first pass on a window that was flipped along ``axes``."""
+        if self._appearance is not None:
+            return self.system.upscale(image, appearance=flipped_appearance(self._appearance, axes))
+        return self.system.upscale(image, [flipped_kernel(vector, axes) for vector in self._estimates])
 
     def _difference(
         self, i: int, j: int, image: Tensor, upscaled: Upscaled, top: Window, left: Window
@@ -266,6 +277,9 @@ class Run:
             top = layout.rows.window(i, layout.margin_segmentation)
             band = store.read(*top.times(s))
             for j in range(len(layout.columns)):
+                if not self.kept[i, j]:
+                    self._tick(self._step * len(self.flips))
+                    continue
                 left = layout.columns.window(j, layout.margin_segmentation)
                 window = as_float(band[..., left.times(s).slice])
                 tile = []
@@ -288,7 +302,7 @@ class Run:
     def _mean_estimates(self) -> list[Tensor]:
         """Means of what estimates the kernel, over tiles spread over the photograph."""
         rows, columns = len(self.layout.rows), len(self.layout.columns)
-        tiles = [k for k in range(rows * columns) if self._holds_photograph(k // columns, k % columns)]
+        tiles = [k for k in range(rows * columns) if self._shows_blur(k // columns, k % columns)]
         chosen = {round(k) for k in np.linspace(0, len(tiles) - 1, min(_SAMPLES, len(tiles)))}
         found = []
         for k in (tiles[place] for place in sorted(chosen)):
@@ -302,7 +316,9 @@ class Run:
         first = np.stack([k[0][0, 0].float().cpu().numpy() for k in self._kernels.values() if k[0] is not None])
         if self.options.one_kernel:
             return first[None, :1]
-        return first.reshape(len(self.layout.rows), len(self.layout.columns), *first.shape[1:])
+        kernels = np.empty((*self.kept.shape, *first.shape[1:]), np.float32)
+        kernels[self.kept], kernels[~self.kept] = first, first.mean(0)
+        return kernels
 
     def _photograph_window(self, top: Window, left: Window) -> np.ndarray:
         """(3, h, w) float32 in [0, 1]."""
@@ -319,9 +335,17 @@ class Run:
         part = self.valid[row // s : -(-(row + number) // s)].repeat(s, 0).repeat(s, 1)
         return part[row % s : row % s + number]
 
-    def _holds_photograph(self, i: int, j: int) -> bool:
+    def _compared(self) -> np.ndarray | None:
+        """(h, w) bool, where photograph and result are compared; None for everywhere."""
+        if self.kept.all():
+            return self.valid
+        seen = fully_seen(self.kept, self.layout.rows, self.layout.columns)
+        return seen if self.valid is None or not (seen & self.valid).any() else seen & self.valid
+
+    def _shows_blur(self, i: int, j: int) -> bool:
+        """Whether tile (i, j) gets the full pass and holds some of the photograph."""
         top, left = self.layout.window(i, j, self.layout.margin_sr)
-        return self.valid is None or bool(self.valid[top.slice, left.slice].any())
+        return bool(self.kept[i, j]) and (self.valid is None or bool(self.valid[top.slice, left.slice].any()))
 
 
 def _require_finite(rows: np.ndarray) -> None:

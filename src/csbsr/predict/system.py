@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from csbsr.joint import JointSystem, LiteSystem, SerialSystem
 from csbsr.joint.lite_appearance import CONTEXT_STRIDE, Appearance
 from csbsr.predict.memory import SCRATCH, PeakMemory
+from csbsr.sr import Bicubic
 from csbsr.sr.base import SRNetwork
 
 PRECISIONS = {"float32": None, "float16": torch.float16, "bfloat16": torch.bfloat16}
@@ -99,6 +100,12 @@ class System:
             sr = output.sr.float().clamp(0, 1)
             segmentation = None if output.segmentation is None else _to_array(output.segmentation)
             return Upscaled(_to_array(sr), segmentation, output.kernel, sr)
+
+    def enlarged(self, lr: Tensor) -> Upscaled:
+        """In place of the first pass on a window ``lr`` (1, 3, h, w): its bicubic enlargement, nothing else."""
+        with torch.inference_mode():
+            sr = Bicubic(self.scale)(lr).sr.float().clamp(0, 1)
+        return Upscaled(_to_array(sr), None, None, sr)
 
     def kernel_estimates(self, lr: Tensor) -> list[Tensor]:
         """What each part that estimates the blur kernel of a window (1, 3, h, w) returns: (1, k²) each, in their order.
