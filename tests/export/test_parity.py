@@ -16,7 +16,7 @@ from csbsr.joint.exported import ExportedLite
 from csbsr.joint.stages import LiteShape, Upscale, stages_of
 from csbsr.predict import Predictor
 from csbsr.weights.exported import TOLERANCE
-from csbsr.weights.sessions import onnx_runners, openvino_runners
+from csbsr.weights.sessions import in_openvino, onnx_runners, openvino_runners
 from tests.export.systems import SERIAL, SYSTEMS, spec_of, system
 
 onnx = pytest.importorskip("onnx")
@@ -94,10 +94,10 @@ def test_a_lite_file_is_the_network(tmp_path):
 
 @pytest.mark.parametrize("name", ["csbsr_pspnet", "cssr_pspnet", "csbsr_unet", "lite"])
 def test_openvino_agrees(name):
-    openvino = pytest.importorskip("openvino")
+    pytest.importorskip("openvino")
     for part in parts(name):
         stages, made, several = graph(part, FIRST[part])
-        model = openvino.Core().read_model(made.SerializeToString())
+        model = in_openvino(made)
         proof.check(
             proof.differences(stages, openvino_runners(model, [(s.inputs, s.outputs) for s in stages]), several)
         )

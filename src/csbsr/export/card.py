@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 import csbsr
-from csbsr.export.graph import dynamic_batch, smallest_side
+from csbsr.export.graph import dynamic_batch, kernel_size, smallest_side
 from csbsr.joint import JointNetwork, JointSystem, LiteSystem, describe
 from csbsr.joint.exported import Traits
 from csbsr.joint.stages import Stage, Upscale, Whole
@@ -19,15 +19,14 @@ from csbsr.weights.safetensor import tensors_hash
 
 #: Of weights whose card states none.
 NO_LICENSE = "not stated: that of whoever trained the weights"
-#: Entries of a checkpoint's card that go along; of the configuration only the degradation, which prediction reads.
-_KEPT = ("network", "scale", "seed", "recommended_threshold", "version", "license")
+#: Entries of a checkpoint's card that go along.
+_KEPT = ("format", "version", "network", "scale", "seed", "recommended_threshold", "choices", "license")
 
 
 def traits_of(network: JointSystem, stages: Sequence[Stage]) -> Traits:
     """What prediction has to know of the functions of a network."""
     serial = network if isinstance(network, JointNetwork) and isinstance(stages[0], Upscale) else None
     lite = isinstance(network, LiteSystem) and not isinstance(stages[0], Whole)
-    kernel_size = int(getattr(getattr(network, "sr", network), "kernel_size", 0)) if network.estimates_kernel else 0
     return Traits(
         kind="serial" if serial is not None else "lite" if lite else "parallel",
         title=describe(network),
@@ -35,7 +34,7 @@ def traits_of(network: JointSystem, stages: Sequence[Stage]) -> Traits:
         smallest=smallest_side(network),
         size_multiple=1 if serial is None else serial.size_multiple,
         estimates_kernel=network.estimates_kernel,
-        kernel_size=kernel_size,
+        kernel_size=kernel_size(network) if network.estimates_kernel else 0,
         plain_enlargement=serial is not None and serial.plain_enlargement,
         dynamic_batch=dynamic_batch(network),
         memory=System(network, "cpu").bytes_per_pixel(),
@@ -52,15 +51,12 @@ def exported_card(
     batch: int | None,
 ) -> dict[str, Any]:
     """The card of a file: that of the checkpoint, as far as it matters, and how the file was made."""
-    card = network.card
-    degradation = (card.get("config") or {}).get("degradation")
     traits = traits_of(network, stages)
     return {
         "format": CARD_FORMAT,
-        "network": card.get("network") or {"_target_": f"csbsr.joint.{type(network).__name__}"},
+        "network": {"_target_": f"csbsr.joint.{type(network).__name__}"},  # of one that no checkpoint describes
         "scale": network.scale,
-        "config": {"degradation": degradation} if isinstance(degradation, dict) else {},
-        **{key: card[key] for key in _KEPT if key in card},
+        **kept_card(network),
         "exported": {
             "format": FORMAT,
             "version": csbsr.__version__,
@@ -76,6 +72,15 @@ def exported_card(
             "probe": dict(probe),
         },
     }
+
+
+def kept_card(network: JointSystem) -> dict[str, Any]:
+    """What of a checkpoint's card goes along: nothing of its run's machine, and of its configuration the degradation,
+    which prediction reads.
+    """
+    card = {key: network.card[key] for key in _KEPT if key in network.card}
+    degradation = (network.card.get("config") or {}).get("degradation")
+    return {**card, "config": {"degradation": degradation}} if isinstance(degradation, dict) else card
 
 
 def license_of(network: JointSystem) -> str:

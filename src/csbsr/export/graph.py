@@ -35,6 +35,12 @@ def smallest_side(network: JointSystem) -> int:
     return 2 * (BORDER + FILTER + REACH) + 1 if isinstance(network, LiteSystem) else _PARALLEL
 
 
+def kernel_size(network: JointSystem) -> int:
+    """Side of the blur kernel of a network that estimates one."""
+    estimating: Any = getattr(network, "sr", network)
+    return int(estimating.kernel_size)
+
+
 def onnx_graph(stages: Sequence[Stage], batch: int | None = None) -> Any:
     """The ``onnx.ModelProto`` of functions; their inputs and outputs are its own, by name.
 
@@ -98,7 +104,7 @@ def example(name: str, network: JointSystem, batch: int | None = None, size: tup
     if name in _TRACED:
         return torch.rand(count, 3, *(size or _TRACED[name]), generator=generator)
     if name == "blur_kernel":
-        side = int(getattr(getattr(network, "sr", network), "kernel_size", 21))
+        side = kernel_size(network)
         kernel = torch.rand(count, 1, side, side, generator=generator)
         return kernel / kernel.sum((2, 3), keepdim=True)
     return {

@@ -6,6 +6,7 @@ import json
 
 from csbsr.export.card import NO_LICENSE, license_of
 from csbsr.joint import JointSystem, describe
+from csbsr.predict.options import threshold_of
 from csbsr.words import printable_lines
 
 
@@ -22,11 +23,10 @@ def model_card(network: JointSystem, file: str, sha256: str) -> str:
     head = ["---", "library_name: csbsr", "pipeline_tag: image-segmentation"]
     head += [f"license: {json.dumps(licence.lower())}"] if licence != NO_LICENSE else ["license: other"]
     head += ["tags:", "- crack-segmentation", "- super-resolution", "- pytorch-lightning", "---"]
-    threshold = card.get("recommended_threshold")
     rows = {
         "network": describe(network),
         "scale": network.scale,
-        "threshold": 0.5 if threshold is None else threshold,
+        "threshold": threshold_of(network),
         "blur kernel": "estimated" if network.estimates_kernel else "not estimated",
         "licence of the weights": licence,
         "file": f"`{file}`",

@@ -13,7 +13,7 @@ from csbsr.files import write_bytes
 from csbsr.joint import JointSystem
 from csbsr.joint.stages import stages_of
 from csbsr.weights.exported import ENTRY, seal, summary
-from csbsr.weights.sessions import Signature, needed, onnx_runners, openvino_runners
+from csbsr.weights.sessions import Signature, in_openvino, needed, onnx_runners, openvino_runners
 
 RUNTIMES = ("onnx", "openvino")
 GRAPH = 1  #: counts changes of what the graphs hold, for those that are kept
@@ -57,12 +57,6 @@ def proved(network: JointSystem, graph: Any, runtime: str = "onnx", form: str = 
         network, stages, form, proof.as_card(found), summary(network), proof.SIZES, proof.BATCH if several else None
     )
     return Model(graph, runtime, card, functions)
-
-
-def in_openvino(graph: Any) -> Any:
-    """An ``onnx.ModelProto`` as ``openvino.Model``."""
-    openvino = needed("openvino", "openvino")
-    return openvino.Core().read_model(graph.SerializeToString())
 
 
 def write(model: Model, path: Path) -> list[Path]:

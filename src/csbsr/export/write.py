@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from csbsr.export import models
+from csbsr.export.card import kept_card
 from csbsr.export.deepness import deepness_metadata, deepness_model
 from csbsr.export.model_card import model_card
-from csbsr.files import whole, write_bytes, write_text
+from csbsr.files import write_bytes, write_text
 from csbsr.joint import JointSystem
 from csbsr.joint.exported import Exported
-from csbsr.seal import SealingWriter
-from csbsr.weights.checkpoint import CARD_KEY
+from csbsr.predict.options import threshold_of
+from csbsr.weights.checkpoint import CARD_KEY, WEIGHT_PREFIX, write_checkpoint
 from csbsr.weights.safetensor import safetensors_bytes
 
 #: Formats, and the ending of the file that each writes; "" for a folder.
@@ -24,7 +25,6 @@ FORMATS = {
     "onnx": ".onnx", "openvino": ".xml", "safetensors": ".safetensors", "torch": ".ckpt", "hub": "", "deepness": ".onnx"
 }  # fmt: skip
 _WEIGHTS = "model.safetensors"  # in the folder of a hub
-_PREFIX = "network."
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def export(network: JointSystem, output: str | Path, options: ExportOptions | No
     return [file, path / "README.md"]
 
 
-def network_card(network: JointSystem) -> dict[str, object]:
+def network_card(network: JointSystem) -> dict[str, Any]:
     """The card that goes with the weights; that of the checkpoint without its machine's paths.
 
     Raises:
@@ -109,12 +109,7 @@ def network_card(network: JointSystem) -> dict[str, object]:
             "ckpt: these weights hold no description of their network (the authors' release); export them as onnx, "
             "openvino or deepness, which need none"
         )
-    kept = ("format", "version", "network", "scale", "seed", "recommended_threshold", "choices", "license")
-    card: dict[str, object] = {key: network.card[key] for key in kept if key in network.card}
-    degradation = (network.card.get("config") or {}).get("degradation")
-    if isinstance(degradation, dict):
-        card["config"] = {"degradation": degradation}
-    return card
+    return kept_card(network)
 
 
 def _weights(network: JointSystem, half: bool) -> dict[str, torch.Tensor]:
@@ -125,20 +120,13 @@ def _weights(network: JointSystem, half: bool) -> dict[str, torch.Tensor]:
 
 
 def _write_torch(network: JointSystem, path: Path) -> list[Path]:
-    state = {_PREFIX + name: value for name, value in network.state_dict().items()}
-    buffer = io.BytesIO()
-    torch.save({CARD_KEY: network_card(network), "state_dict": state, "global_step": 0, "epoch": 0}, buffer)
-    with whole(path) as file:
-        writer = SealingWriter(file)
-        writer.write(buffer.getvalue())
-        writer.seal()
+    state = {WEIGHT_PREFIX + name: value for name, value in network.state_dict().items()}
+    write_checkpoint({CARD_KEY: network_card(network), "state_dict": state, "global_step": 0, "epoch": 0}, path)
     return [path]
 
 
 def _write_deepness(network: JointSystem, path: Path, options: ExportOptions) -> list[Path]:
-    threshold = network.card.get("recommended_threshold")
-    threshold = 0.5 if threshold is None else float(threshold)
-    graph, _ = deepness_model(network, options.tile, options.cm_per_pixel)
-    models.add_metadata(graph, deepness_metadata(threshold, options.tile, options.cm_per_pixel))
+    graph = deepness_model(network, options.tile, options.cm_per_pixel)
+    models.add_metadata(graph, deepness_metadata(threshold_of(network), options.tile, options.cm_per_pixel))
     write_bytes(path, graph.SerializeToString())
     return [path]

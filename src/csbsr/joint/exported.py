@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from csbsr.contracts import JointOutput
-from csbsr.degradation.shape import kernel_of_shape, shape_of_kernel
+from csbsr.degradation.shape import shape_of_kernel
 from csbsr.joint.lite_appearance import Appearance, LiteSystem
 from csbsr.joint.system import JointSystem, SerialSystem
 from csbsr.sr.autocorrelation import Autocorrelation
@@ -103,9 +103,7 @@ class Exported(JointSystem):
             )
             return JointOutput(sr, segmentation, kernel)
         height, width = lr.shape[-2:]
-        right, below = (max(0, self.traits.smallest - side) for side in (width, height))
-        given = F.pad(lr, (0, right, 0, below), mode="replicate") if right or below else lr
-        found = self.runners[function]({"lr": given, **others})
+        found = self.runners[function]({"lr": _at_least(lr, self.traits.smallest), **others})
         size = self.scale * height, self.scale * width
         images = {name: found[name][..., : size[0], : size[1]] for name in _IMAGES if name in found}
         return JointOutput(images["sr"], images.get("segmentation"), found.get("kernel"))
@@ -145,9 +143,8 @@ class ExportedSerial(Exported, SerialSystem):
     def segment(self, sr: Tensor, mean: Tensor, variance: Tensor, kernel: Tensor | None = None) -> Tensor:
         """See `SerialSystem.segment`."""
         height, width = sr.shape[-2:]
-        right, below = (max(0, self.traits.smallest * self.scale - side) for side in (width, height))
-        given = F.pad(sr, (0, right, 0, below), mode="replicate") if right or below else sr
-        named = {"super_resolved": given, "sr_mean": mean, "sr_variance": variance}
+        large = _at_least(sr, self.traits.smallest * self.scale)
+        named = {"super_resolved": large, "sr_mean": mean, "sr_variance": variance}
         if kernel is not None:
             named["blur_kernel"] = kernel
         return self.runners[1](named)["segmentation"][..., :height, :width]
@@ -160,18 +157,9 @@ class ExportedLite(Exported, LiteSystem):
         self, traits: Traits, runners: Sequence[Runner], card: Mapping[str, Any], runtime: str = "onnxruntime"
     ) -> None:
         super().__init__(traits, runners, card, runtime)
-        self.blind = traits.estimates_kernel
+        self.blind, self.kernel_size = traits.estimates_kernel, traits.kernel_size
         if self.blind:
             self.estimator = _Estimator(self.runners[1])
-
-    @property
-    def estimates_kernel(self) -> bool:
-        """Whether ``forward`` returns a blur kernel."""
-        return self.blind
-
-    def nearest_kernel(self, kernel: Tensor) -> Tensor:
-        """The Gaussian of the shape of any ``kernel`` (B, 1, k, k)."""
-        return kernel_of_shape(shape_of_kernel(kernel), self.traits.kernel_size)
 
     def forward(
         self, lr: Tensor, kernel: Tensor | None = None, segment: bool = True, appearance: Appearance | None = None
@@ -205,6 +193,12 @@ def exported(traits: Traits, runners: Sequence[Runner], card: Mapping[str, Any],
     """The system of a file."""
     kinds = {"serial": ExportedSerial, "lite": ExportedLite, "parallel": Exported}
     return kinds[traits.kind](traits, runners, card, runtime).eval()
+
+
+def _at_least(image: Tensor, side: int) -> Tensor:
+    """``image`` (B, C, H, W), continued by its last pixels to at least ``side`` in height and width."""
+    right, below = (max(0, side - own) for own in (image.shape[-1], image.shape[-2]))
+    return F.pad(image, (0, right, 0, below), mode="replicate") if right or below else image
 
 
 def _part(named: Mapping[str, Tensor], index: int) -> dict[str, Tensor]:

@@ -102,10 +102,6 @@ class LiteNetwork(LiteSystem):
 
             self.context.encoder.load_state_dict(load_file(pretrained))
 
-    def nearest_kernel(self, kernel: Tensor) -> Tensor:
-        """The kernel of this network's family, a Gaussian, of the shape of any ``kernel`` (B, 1, k, k)."""
-        return kernel_of_shape(shape_of_kernel(kernel), self.kernel_size)
-
     def forward(
         self, lr: Tensor, kernel: Tensor | None = None, segment: bool = True, appearance: Appearance | None = None
     ) -> JointOutput:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from csbsr.contracts import JointOutput
 from csbsr.degradation.degrade import at_least_float32
+from csbsr.degradation.shape import kernel_of_shape, shape_of_kernel
 from csbsr.joint.system import JointSystem
 from csbsr.sr.autocorrelation import BORDER, FILTER, REACH, Autocorrelation
 
@@ -41,16 +42,22 @@ class LiteSystem(JointSystem):
 
     Attributes:
         blind: whether it super-resolves and estimates the blur.
+        kernel_size: odd side k of the blur kernel.
         estimator: of the blur's shape; only where ``blind``.
     """
 
     blind: bool
+    kernel_size: int
     estimator: Autocorrelation
 
     @property
     def estimates_kernel(self) -> bool:
         """Whether ``forward`` returns a blur kernel."""
         return self.blind
+
+    def nearest_kernel(self, kernel: Tensor) -> Tensor:
+        """The kernel of this system's family, a Gaussian, of the shape of any ``kernel`` (B, 1, k, k)."""
+        return kernel_of_shape(shape_of_kernel(kernel), self.kernel_size)
 
     @staticmethod
     def deviation_of(variance: Tensor) -> Tensor:

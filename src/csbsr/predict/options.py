@@ -9,6 +9,8 @@ from csbsr.predict.skipping import SKIPS
 from csbsr.predict.system import FLIPS
 
 KERNELS = ("tile", "photograph")
+#: Threshold of a checkpoint that recommends none, e.g. the authors' release.
+DEFAULT_THRESHOLD = 0.5
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,12 @@ class PredictionOptions:
     def margins(self) -> tuple[int, int]:
         """Pixels thrown away around a super-resolved and around a segmented tile."""
         return self.margin_sr, self.margin_segmentation
+
+
+def threshold_of(network: JointSystem) -> float:
+    """The threshold of the mask that a network's checkpoint recommends, else `DEFAULT_THRESHOLD`."""
+    recommended = network.card.get("recommended_threshold")
+    return DEFAULT_THRESHOLD if recommended is None else float(recommended)
 
 
 def suggested(network: JointSystem) -> PredictionOptions:

@@ -19,7 +19,7 @@ from csbsr.memory import available_memory
 from csbsr.predict.choosing import fewest_pixels
 from csbsr.predict.consistency import Consistency
 from csbsr.predict.memory import out_of_memory
-from csbsr.predict.options import PredictionOptions, suggested
+from csbsr.predict.options import DEFAULT_THRESHOLD, PredictionOptions, suggested, threshold_of
 from csbsr.predict.passes import LEVELS, Layout, Outcome, PassOptions, Run, Sink
 from csbsr.predict.skipping import first_look, tiles_kept
 from csbsr.predict.system import System
@@ -29,8 +29,6 @@ from csbsr.weights import load
 
 log = logging.getLogger(__name__)
 
-#: Threshold of a checkpoint that recommends none, e.g. the authors' release.
-DEFAULT_THRESHOLD = 0.5
 _HALVINGS = 4  # of the tile for one photograph, after which running out of memory is an error
 _LOOK = 0.1  # of the work on a photograph is the cheap pass of skip=auto, about
 _USABLE = 0.8  # of the memory that is there
@@ -96,8 +94,7 @@ class Predictor:
         given = {name: value for name, value in settings.items() if value is not None}
         options = replace(options or suggested(network), **given)
         if options.threshold is None:
-            recommended = network.card.get("recommended_threshold")
-            options = replace(options, threshold=DEFAULT_THRESHOLD if recommended is None else recommended)
+            options = replace(options, threshold=threshold_of(network))
         self.options = options
         self.system = System(network, options.device, options.precision, sr)
         if options.kernel == "photograph" and not self.system.estimates_kernel:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
@@ -18,8 +18,7 @@ from lightning_fabric.plugins import CheckpointIO
 from pytorch_lightning.callbacks import Checkpoint, ModelCheckpoint
 
 from csbsr.errors import NonFiniteLoss
-from csbsr.files import disk_trouble, keep_as, whole
-from csbsr.seal import SealingWriter
+from csbsr.files import disk_trouble, keep_as
 from csbsr.training.resuming import (
     LAST,
     PREVIOUS,
@@ -31,6 +30,7 @@ from csbsr.training.resuming import (
 )
 from csbsr.training.stops import Stopped, agreed
 from csbsr.weights import read_checkpoint
+from csbsr.weights.checkpoint import write_checkpoint
 
 log = logging.getLogger("csbsr")
 
@@ -44,15 +44,7 @@ class SealedFiles(CheckpointIO):
         Raises:
             OSError: of the disk, also where torch hides it behind an error of its own.
         """
-        with whole(path) as file:
-            writer = SealingWriter(file)
-            try:
-                torch.save(checkpoint, cast(IO[bytes], writer))
-            except Exception:
-                if writer.error is not None:
-                    raise writer.error from None
-                raise
-            writer.seal()
+        write_checkpoint(checkpoint, path)
 
     def load_checkpoint(
         self, path: str | Path, map_location: Any = None, weights_only: bool | None = True

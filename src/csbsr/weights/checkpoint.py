@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 import torch
 from torch import nn
 
 from csbsr.build import TRUSTED, build
+from csbsr.files import whole
 from csbsr.joint import JointSystem
 from csbsr.plain import field, kind_of
+from csbsr.seal import SealingWriter
 from csbsr.weights.card import check_card, network_packages, without_downloads
 from csbsr.weights.container import read_weights
 from csbsr.weights.exported import SUFFIXES, load_exported
@@ -23,7 +25,7 @@ from csbsr.words import printable
 
 #: Entry of a checkpoint that describes it, plain values only (network description, configuration, threshold, …).
 CARD_KEY = "csbsr"
-_WEIGHT_PREFIX = "network."
+WEIGHT_PREFIX = "network."  #: of the network's tensors in a checkpoint
 
 
 def read_checkpoint(path: str | Path) -> dict[str, Any]:
@@ -49,6 +51,23 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         check_card(checkpoint[CARD_KEY], name)
         _check_entries(checkpoint, name)
     return checkpoint
+
+
+def write_checkpoint(checkpoint: Mapping[str, Any], path: str | Path) -> None:
+    """Write a checkpoint whole and sealed; what stood at ``path`` stays if it cannot be written.
+
+    Raises:
+        OSError: of the disk, also where torch hides it behind an error of its own.
+    """
+    with whole(path) as file:
+        writer = SealingWriter(file)
+        try:
+            torch.save(checkpoint, cast("IO[bytes]", writer))
+        except Exception:
+            if writer.error is not None:
+                raise writer.error from None
+            raise
+        writer.seal()
 
 
 def _check_entries(checkpoint: Mapping[str, Any], name: str) -> None:
@@ -140,7 +159,7 @@ def _scaled(network: JointSystem, scale: int | None, name: str) -> JointSystem:
 
 
 def _of_safetensors(weights: Mapping[str, torch.Tensor], told: Mapping[str, Any]) -> dict[str, Any]:
-    return {CARD_KEY: told, "state_dict": {_WEIGHT_PREFIX + name: value for name, value in weights.items()}}
+    return {CARD_KEY: told, "state_dict": {WEIGHT_PREFIX + name: value for name, value in weights.items()}}
 
 
 def rebuilt(spec: Mapping[str, Any], weights: Mapping[str, torch.Tensor], trusted: Sequence[str], name: str) -> Any:
@@ -191,7 +210,7 @@ def fill(network: nn.Module, weights: Mapping[str, torch.Tensor], name: str) -> 
 def network_weights(checkpoint: dict[str, Any]) -> dict[str, torch.Tensor]:
     """The network's state dict inside a checkpoint of ours."""
     return {
-        name.removeprefix(_WEIGHT_PREFIX): tensor
+        name.removeprefix(WEIGHT_PREFIX): tensor
         for name, tensor in checkpoint["state_dict"].items()
-        if name.startswith(_WEIGHT_PREFIX)
+        if name.startswith(WEIGHT_PREFIX)
     }

@@ -23,8 +23,9 @@ from torch import Tensor
 
 from csbsr.joint.exported import KINDS, Exported, Traits, exported
 from csbsr.plain import check_plain, field
+from csbsr.seal import MARKER
 from csbsr.weights.card import check_card
-from csbsr.weights.sessions import needed, onnx_runners, openvino_runners
+from csbsr.weights.sessions import in_openvino, needed, onnx_runners, openvino_runners
 from csbsr.words import printable
 
 SUFFIXES = (".onnx", ".xml")
@@ -36,7 +37,6 @@ _HERE = 1e-3  #: and when it proves itself on another machine
 _PROBE = (24, 40)  # of the image that it proves itself on
 _CELLS = 8  # numbers along each side that are compared
 _LARGEST = 2 << 30  # bytes: what one message of protobuf may hold
-_MARK = b"csbsr sha256 "
 
 
 def probe() -> Tensor:
@@ -81,7 +81,7 @@ def load_exported(path: Path, backend: str | None = None) -> Exported:
     native = "onnxruntime" if path.suffix.lower() == ".onnx" else "openvino"
     try:
         if backend == "openvino" and native == "onnxruntime":
-            model = needed("openvino", "openvino").Core().read_model(model.SerializeToString())
+            model = in_openvino(model)
         make = openvino_runners if "openvino" in (native, backend) else onnx_runners
         system = exported(_traits(told, name), make(model, signatures), card, backend or native)
         found = summary(system)
@@ -221,14 +221,14 @@ def _not_ours(name: str) -> str:
 
 def sealed(data: bytes, more: bytes = b"") -> bool:
     """Whether ``data`` ends in the SHA-256 of what stands before its seal, followed by ``more``."""
-    start = data.rfind(_MARK)
-    found = re.match(rb"[0-9a-f]{64}", data[start + len(_MARK) :]) if start >= 0 else None
+    start = data.rfind(MARKER)
+    found = re.match(rb"[0-9a-f]{64}", data[start + len(MARKER) :]) if start >= 0 else None
     return found is not None and found[0] == _digest(data[:start], more) and len(data) - start < 128
 
 
 def seal(before: bytes, more: bytes = b"") -> bytes:
     """What follows ``before`` for `sealed`: the mark and the digits."""
-    return _MARK + _digest(before, more)
+    return MARKER + _digest(before, more)
 
 
 def _digest(data: bytes, more: bytes) -> bytes:

@@ -41,6 +41,11 @@ def _onnx_runner(session: Any, inputs: Sequence[str], outputs: Sequence[str]) ->
     return run
 
 
+def in_openvino(model: Any) -> Any:
+    """An ``onnx.ModelProto`` as ``openvino.Model``."""
+    return needed("openvino", "openvino").Core().read_model(model.SerializeToString())
+
+
 def openvino_runners(model: Any, signatures: Sequence[Signature]) -> list[Runner]:
     """One compiled model of OpenVINO for each function of an ``openvino.Model``, in float32 on the CPU."""
     openvino = needed("openvino", "openvino")
