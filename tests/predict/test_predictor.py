@@ -366,6 +366,6 @@ def test_the_configuration_and_the_class_have_the_same_defaults():
     text = (config_folder() / "predict.yaml").read_text()
     for name, parameter in inspect.signature(PredictionOptions).parameters.items():
         line = re.search(rf"^{name}: .*", text, re.M).group()
-        value, default = line.split()[1], str(json.dumps(parameter.default)).strip('"')
+        value, default = line.split()[1].strip('"'), str(json.dumps(parameter.default)).strip('"')
         # null where the network decides; the comment then says the default, and lite's
         assert value == default or (value == "null" and re.search(rf"\b{default}\b", line.partition("#")[2])), name

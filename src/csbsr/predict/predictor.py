@@ -134,7 +134,7 @@ class Predictor:
 
     @property
     def skip(self) -> str:
-        """``auto`` where tiles may be skipped; else ``off``, also with the lite system, which nothing cheaper precedes."""
+        """``auto`` where tiles may be skipped, else ``off``: also with the lite system, which is the cheap pass."""
         return "off" if self._cheap is None else "auto"
 
     @property
