@@ -68,7 +68,7 @@ class Outcome(NamedTuple):
     crack_share: float  #: of the pixels
     tile: int = 0  #: side of what a tile contributed
     scale: int = 0  #: of the result to the photograph
-    skipped: float | None = None  #: share of the photograph's pixels without the full pass; None if none was left out
+    skipped: float | None = None  #: share of the photograph's pixels without the full pass; None without a cheap pass
     answers: np.ndarray | None = None  #: of the cheap pass, see `csbsr.predict.skipping`; None without one
 
 

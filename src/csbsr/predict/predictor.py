@@ -49,7 +49,7 @@ class Prediction:
         consistency: whether ``sr``, blurred and down-scaled, gives the photograph; None without super-resolution.
         threshold: of ``mask``.
         scale: the factor s.
-        skipped: share of the photograph's pixels that ``skip=auto`` left out; None where nothing was.
+        skipped: share of the photograph's pixels that ``skip=auto`` left out; None with ``off``.
     """
 
     sr: np.ndarray

@@ -51,7 +51,7 @@ class Answers:
 
     def result(self) -> np.ndarray:
         """(⌈h/BLOCK⌉, ⌈w/BLOCK⌉) float32 in [0, 1], after the last row."""
-        return self._largest.result() * np.float32(1 / 65535)
+        return self._largest.result() / np.float32(np.iinfo(np.uint16).max)
 
 
 def first_look(
