@@ -42,6 +42,7 @@ NOT_RUN = {
     "python -m tests.strangers.fuzz": "goes on as long as one likes; tests/strangers runs a table of cases",
     "python -m sphinx": "tests/docs/test_build.py builds the site in its own process",
     "python scripts/benchmark_predict.py": "measures for minutes",
+    "python scripts/benchmark_skip.py": "measures for minutes, on photographs that are not in the repository",
     "python scripts/benchmark_widths.py": "measures for minutes, some of it on data that are not here",
     "OMP_NUM_THREADS=1 python scripts/benchmark_systems.py": "measures for minutes",
     "csbsr-train experiment=name": "each experiment is trained by tests/cli/test_experiments.py",

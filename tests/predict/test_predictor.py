@@ -141,7 +141,7 @@ def test_kbpn_with_one_kernel_agrees_with_the_whole():
     np.testing.assert_allclose(found.sr, output.sr[0].permute(1, 2, 0), atol=1e-4)
 
 
-@pytest.mark.parametrize(("spread", "one"), [(0.0, True), (1e-3, True), (0.05, False)])
+@pytest.mark.parametrize(("spread", "one"), [(0.0, True), (0.01, True), (0.5, False)])
 def test_one_kernel_where_the_estimates_are_alike(spread, one, monkeypatch):
     network = serial(KBPN, PSPNET)
     updater, count = list(network.sr.kernel_predictors())[-1], iter(range(1000))
@@ -260,11 +260,11 @@ class Scarce:
     def __init__(self, monkeypatch, most, error=torch.OutOfMemoryError):
         upscale, self.calls = System.upscale, 0
 
-        def limited(system, lr, estimates=()):
+        def limited(system, lr, *more):
             self.calls += 1
             if lr.shape[-1] * lr.shape[-2] > most:
                 raise error("CUDA out of memory. Tried to allocate 2 GiB")
-            return upscale(system, lr, estimates)
+            return upscale(system, lr, *more)
 
         monkeypatch.setattr(System, "upscale", limited)
 
@@ -387,6 +387,6 @@ def test_the_configuration_and_the_class_have_the_same_defaults():
     text = (config_folder() / "predict.yaml").read_text()
     for name, parameter in inspect.signature(PredictionOptions).parameters.items():
         line = re.search(rf"^{name}: .*", text, re.M).group()
-        value, default = line.split()[1], str(json.dumps(parameter.default)).strip('"')
+        value, default = line.split()[1].strip('"'), str(json.dumps(parameter.default)).strip('"')
         # null where the network decides; the comment then says the default, and lite's
         assert value == default or (value == "null" and re.search(rf"\b{default}\b", line.partition("#")[2])), name

@@ -31,7 +31,8 @@ log = logging.getLogger("csbsr")
 
 #: Settings that are fields of `csbsr.predict.PredictionOptions`.
 OPTIONS = (
-    "threshold", "tile", "grow", "margin_sr", "margin_segmentation", "blend", "kernel", "flips", "precision", "device"
+    "threshold", "tile", "grow", "skip", "margin_sr", "margin_segmentation", "blend", "kernel", "flips", "precision",
+    "device",
 )  # fmt: skip
 _LOOKED_AT = 200  # photographs whose size tells how much work there is
 _USAGE = "csbsr-predict ckpt=<file> input=<photographs> output=<folder>"
@@ -77,14 +78,14 @@ def predict(config: DictConfig) -> None:
     found = find(config.input, config.output)
     network = load(config.ckpt, trusted=tuple(config.trusted))
     chosen = choose_backend(config, network, [photograph.path for photograph in found.photographs])
-    predictor = Predictor(chosen.network, **{key: config[key] for key in OPTIONS})
+    predictor = Predictor(chosen.network, cheap=cheap_pass(config, chosen), **{key: config[key] for key in OPTIONS})
     card = describe_run(config, predictor)
     work = make_work(config, predictor, measuring, card)
     if measuring is not None:
         check_classes(measuring, ((photograph.name, photograph.path) for photograph in found.photographs))
     about = {
         "checkpoint": config.ckpt, "network": describe(predictor.system.network), "threshold": predictor.threshold,
-        "backend": chosen.name, "date": card["date"],
+        "backend": chosen.name, "skip": predictor.skip, "date": card["date"],
     }  # fmt: skip
     folder = Path(config.output) if shard is None else Path(config.output) / shard.folder
     mine = [photograph for photograph in found.photographs if shard is None or shard.has(photograph.name)]
@@ -139,6 +140,17 @@ def choose_backend(config: DictConfig, network: JointSystem, photographs: Sequen
     return agreeing(chosen, network, photographs[0])
 
 
+def cheap_pass(config: DictConfig, chosen: Backend) -> JointSystem | None:
+    """What looks first with ``skip=auto``: the shipped lite system, on the same backend; None without skipping."""
+    from csbsr.export.backend import on_backend
+    from csbsr.joint import LiteSystem
+    from csbsr.weights import load
+
+    if config.skip != "auto" or isinstance(chosen.network, LiteSystem):
+        return None
+    return on_backend(load("lite"), chosen.name, config.device, config.precision).network
+
+
 def describe_run(config: DictConfig, predictor: Predictor) -> dict[str, Any]:
     """The run card; what the checkpoint tells of itself stands beside what was asked for."""
     from csbsr.report.runcard import run_card
@@ -180,6 +192,9 @@ def introduce(config: DictConfig, predictor: Predictor) -> None:
     log.info("system   %s, on %s", describe(network), predictor.system.device)
     log.info("weights  %s", config.ckpt)
     log.info("mask     probability > %g (%s)", predictor.threshold, origin)
+    if config.skip == "auto":
+        told = "only tiles in or near which the lite system answers get the full pass, see docs/speed.md"
+        log.info("skip     %s", told if predictor.skip == "auto" else "nothing: the system is itself the lite one")
     if (line := slow_in_half_precision(predictor.options.precision, predictor.system.device.type)) is not None:
         log.warning("note     %s", line)
 
@@ -193,6 +208,8 @@ def progress_line(record: Record) -> str:
         return f"failed   {name}: {record.error}"
     line = f"done     {name}: {100 * (record.predicted.crack_share or 0):.3g} % crack"
     line += handled(record)
+    if record.skipped is not None:
+        line += f"; {100 * (record.skipped.skipped_share or 0):.3g} % skipped"
     found = record.agreement
     if found is not None and found.consistency_flag:
         reason = why_flagged(found.consistency or 0, found.consistency_cracks)

@@ -115,6 +115,7 @@ class MeasuringMasks:
         measuring.save(measurement, item.name, files, None, np.asarray(view), Frame(scale / factor, ground.shown))
         record.metadata = item.metadata or read_metadata(item.picture or item.path)
         record.agreement, record.scale, record.reduced, record.threshold = item.agreement, scale, factor, threshold
+        record.skipped = item.skipped
         record.stem, record.measured = item.stem, measuring.numbers(measurement)
 
     def _ground(self, item: Mask, name: str, size: tuple[int, int], scale: float) -> Scale:

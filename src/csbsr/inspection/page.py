@@ -156,6 +156,12 @@ def remarks(row: Row) -> list[str]:
     ):
         if share := _number(row, key):
             found.append(f"{100 * share:.3g} % {what}; it counts in no area")
+    if share := _number(row, "skipped_share"):
+        risk = 100 * (_number(row, "skipped_risk") or 0)
+        found.append(
+            f"{100 * share:.3g} % skipped: a quick look found nothing there; where that was measured, {risk:.2g} % of "
+            "the length of labelled cracks lay in such parts"
+        )
     if row.get("not_measured"):
         found.append(f"cracks: {row['not_measured']}")
     if row.get("scale_refused"):

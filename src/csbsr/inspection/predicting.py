@@ -18,7 +18,7 @@ from csbsr.inspection.lines import Frame
 from csbsr.inspection.measuring import RECORDED, Measuring
 from csbsr.inspection.metadata import read_metadata
 from csbsr.inspection.photographs import Photograph
-from csbsr.inspection.record import Agreement, Handled, Measured, Predicted, Record, Size
+from csbsr.inspection.record import Agreement, Handled, Measured, Predicted, Record, Size, Skipped
 from csbsr.inspection.store import KINDS, GrowingFiles
 from csbsr.inspection.writing import KeptRows, ResultFiles
 from csbsr.measure import BlurMap, TooNoisyError, reduction
@@ -26,6 +26,7 @@ from csbsr.measure.ground import Scale
 from csbsr.predict import Predictor
 from csbsr.predict.consistency import Consistency, flagged, kernel_shape
 from csbsr.predict.passes import Outcome
+from csbsr.predict.skipping import LOST
 
 #: Kinds of results that a measurement writes.
 MEASURED_KINDS = ("widths", "cracks")
@@ -90,7 +91,7 @@ class Predicting:
             shared["grow"] = True
         read = {"bands": self.bands, "bits": self.bits}
         chosen = {name: value for name, value in read.items() if value is not None}
-        shared["backend"] = self.predictor.system.network.runtime
+        shared["backend"], shared["skip"] = self.predictor.system.network.runtime, self.predictor.skip
         return {**shared, **{name: getattr(options, name) for name in names}, **chosen}
 
     def do(self, item: Photograph, record: Record, files: GrowingFiles, tick: Callable[[float], None]) -> None:
@@ -114,6 +115,7 @@ class Predicting:
         finally:
             rows.abandon()
         record.predicted, record.agreement = predicted(outcome), agreement(outcome.consistency)
+        record.skipped = skipped(outcome)
         if (blur := blur_of(outcome, self.predictor.scale, found.image)) is not None:
             record.kernels = blur.numbers()
         record.digest = rows.digest.text()
@@ -227,8 +229,9 @@ class PredictingAndMeasuring(Predicting):
             enlarged = KeptRows(None, np.inf, kept.factor)
             kernel = None if outcome.kernels is None else outcome.kernels.mean((0, 1))
             compared.run(
-                image, enlarged, files.partial, lambda done: tick((1 - share) * done), kernel, found.valid, outcome.tile
-            )
+                image, enlarged, files.partial, lambda done: tick((1 - share) * done), kernel, found.valid,
+                outcome.tile, outcome.answers,
+            )  # fmt: skip
             with contextlib.suppress(TooNoisyError):
                 other = measuring.measure(item.name, enlarged.probability(), threshold, scale, counts, ground=ground)
                 bicubic = measuring.numbers(other)
@@ -261,6 +264,11 @@ def predicted(outcome: Outcome) -> Predicted:
         outcome.shape[1], outcome.shape[0], float(f"{outcome.crack_share:.4g}"), outcome.tile, one_kernel,
         *(round(value, digits) for value, digits in zip(sigmas, (2, 2, 1), strict=False)),
     )  # fmt: skip
+
+
+def skipped(outcome: Outcome) -> Skipped | None:
+    """What a record tells of the tiles that were left out, and of the risk."""
+    return None if outcome.skipped is None else Skipped(float(f"{outcome.skipped:.4g}"), LOST)
 
 
 def blur_of(outcome: Outcome, scale: int, image: np.ndarray) -> BlurMap | None:

@@ -62,6 +62,14 @@ class Handled:
 
 
 @dataclass(frozen=True)
+class Skipped:
+    """What of a photograph got no full pass, see `csbsr.predict.skipping`."""
+
+    skipped_share: float | None = None  #: of the photograph's pixels
+    skipped_risk: float | None = None  #: share of labelled cracks' length in skipped tiles, where that was measured
+
+
+@dataclass(frozen=True)
 class Agreement:
     """How well the super-resolved image explains the photograph, see `csbsr.predict.consistency`."""
 
@@ -168,6 +176,7 @@ MEASURED_BICUBIC = [f"{BICUBIC}{name}" for name in _COMPARED]
 MEASURED_BEFORE = [f"{BEFORE}{name}" for name in _COMPARED]
 HANDLED = [field.name for field in dataclasses.fields(Handled)]
 METADATA = [field.name for field in dataclasses.fields(Metadata)]
+SKIPPED = [field.name for field in dataclasses.fields(Skipped)]
 
 
 @dataclass
@@ -184,6 +193,7 @@ class Record:
         scale: pixels of a mask to one of the photograph, along a side.
         predicted: what the network made of it.
         agreement: of the super-resolved image with the photograph.
+        skipped: what of it the network did not look at; None without ``skip=auto``.
         stem: path of its results, without kind and ending.
         reduced: whole factor by which it was shrunken before it was measured.
         measured: its cracks.
@@ -207,6 +217,7 @@ class Record:
     scale: float | None = None
     predicted: Predicted | None = None
     agreement: Agreement | None = None
+    skipped: Skipped | None = None
     stem: str | None = None
     reduced: int | None = None
     measured: Measured | None = None
@@ -260,8 +271,8 @@ class Record:
 
 #: Fields of a record whose own fields are entries of the record.
 _GROUPS: dict[str, type] = {
-    "metadata": Metadata, "size": Size, "predicted": Predicted, "agreement": Agreement, "measured": Measured,
-    "bicubic": Measured, "before": Measured, "handled": Handled,
+    "metadata": Metadata, "size": Size, "predicted": Predicted, "agreement": Agreement, "skipped": Skipped,
+    "measured": Measured, "bicubic": Measured, "before": Measured, "handled": Handled,
 }  # fmt: skip
 _PREFIXES = {"bicubic": BICUBIC, "before": BEFORE}
 _NESTED = ("results", "settings", "source", "digest", "kernels")
@@ -271,7 +282,7 @@ def _spread(group: Any, prefix: str) -> dict[str, Any]:
     values = dataclasses.asdict(group)
     if prefix:
         return {f"{prefix}{key}": value for key, value in values.items() if key in _COMPARED}
-    return _without_nothing(group) if isinstance(group, (Size, Predicted, Handled)) else values
+    return _without_nothing(group) if isinstance(group, (Size, Predicted, Handled, Skipped)) else values
 
 
 def _without_nothing(group: Any) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from csbsr.inspection.annotated import ENDINGS
 from csbsr.inspection.corrections import Correctable
 from csbsr.inspection.metadata import Metadata
 from csbsr.inspection.photographs import READABLE, Photograph, find
-from csbsr.inspection.record import DONE, FAILED, Agreement, Record, Source
+from csbsr.inspection.record import DONE, FAILED, Agreement, Record, Skipped, Source
 from csbsr.inspection.store import MEASURE, PICTURES, SUMMARY, PicturePlaces, read_summary
 from csbsr.measure import gsd_of
 from csbsr.words import first_names, printable
@@ -39,6 +39,7 @@ class Mask:
         threshold: at which its probability is cut, if known.
         metadata: of the photograph, if an earlier command noted them.
         agreement: of the super-resolved image with the photograph, if noted.
+        skipped: what of the photograph the network did not look at, if noted.
         min_pixels: of a crack that counted there.
         listed: names by which a list of ground sampling distances may have it, beside its own.
         predicted: csbsr-predict wrote the mask.
@@ -63,6 +64,7 @@ class Mask:
     threshold: float | None = None
     metadata: Metadata | None = None
     agreement: Agreement | None = None
+    skipped: Skipped | None = None
     min_pixels: float = 1
     listed: Sequence[str] = ()
     predicted: bool = False
@@ -245,6 +247,7 @@ class Results:
             threshold=record.threshold,
             metadata=record.metadata or Metadata(),
             agreement=record.agreement,
+            skipped=record.skipped,
             min_pixels=float((record.settings or {}).get("min_pixels") or 1),
             listed=(record.file,),
             predicted=True,

@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 from csbsr.files import write_text
 from csbsr.inside import inside
 from csbsr.inspection.checked import check_crack_rows
-from csbsr.inspection.record import HANDLED, MEASURED, MEASURED_BEFORE, MEASURED_BICUBIC, METADATA, Record
+from csbsr.inspection.record import HANDLED, MEASURED, MEASURED_BEFORE, MEASURED_BICUBIC, METADATA, SKIPPED, Record
 from csbsr.pages.files import csv_text, json_text, read_csv, read_json
 from csbsr.plain import kind_of
 from csbsr.words import printable
@@ -68,10 +68,11 @@ COLUMNS = {
     PREDICT: (
         "file", "status", "error", "width", "height", "result_width", "result_height", "threshold", "crack_share",
         "blur_sigma_1", "blur_sigma_2", "blur_theta", "consistency", "consistency_cracks", "consistency_flag", "tile",
-        "seconds", "reduced", *MEASURED, *MEASURED_BICUBIC, *METADATA, *HANDLED,
+        "seconds", "reduced", *MEASURED, *MEASURED_BICUBIC, *METADATA, *HANDLED, *SKIPPED,
     ),
     MEASURE: (
-        "file", "status", "error", "scale", "reduced", "threshold", *MEASURED, *METADATA, *HANDLED, *MEASURED_BEFORE,
+        "file", "status", "error", "scale", "reduced", "threshold", *MEASURED, *METADATA, *HANDLED, *SKIPPED,
+        *MEASURED_BEFORE,
     ),
 }  # fmt: skip
 

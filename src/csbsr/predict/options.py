@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from csbsr.joint import JointSystem, LiteSystem
+from csbsr.predict.skipping import SKIPS
 from csbsr.predict.system import FLIPS
 
 KERNELS = ("auto", "tile", "photograph")
@@ -22,6 +23,8 @@ class PredictionOptions:
             see windows of about this size.
         grow: take tiles of up to twice the side where less is computed twice and memory is free.  A network that looks
             at its whole input then gives other results.
+        skip: ``auto`` has the lite system look at the photograph first and runs the network only on tiles in or near
+            which it answers, see `csbsr.predict.skipping`; ``off`` on all.  The lite system itself skips nothing.
         margin_sr: what is thrown away around a super-resolved tile.
         margin_segmentation: what is thrown away around a segmented one.
         blend: pixels over which neighbouring tiles fade into each other.
@@ -47,6 +50,7 @@ class PredictionOptions:
     precision: str = "float32"
     device: str | None = None
     grow: bool = False
+    skip: str = "off"
 
     def __post_init__(self) -> None:
         if self.threshold is not None and (not isinstance(self.threshold, (int, float)) or not 0 < self.threshold < 1):
@@ -55,6 +59,8 @@ class PredictionOptions:
             raise ValueError(f"flips: expected one of {', '.join(map(str, FLIPS))}, got {self.flips!r}")
         if self.kernel not in KERNELS:
             raise ValueError(f"kernel: expected one of {', '.join(KERNELS)}, got {self.kernel!r}")
+        if self.skip not in SKIPS:
+            raise ValueError(f"skip: expected one of {', '.join(SKIPS)}, got {self.skip!r}")
         if not isinstance(self.grow, bool):
             raise ValueError(f"grow: expected true or false, got {self.grow!r}")
         for name, least in (("tile", 1), ("margin_sr", 0), ("margin_segmentation", 0), ("blend", 0)):

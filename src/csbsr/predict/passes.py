@@ -20,6 +20,7 @@ from csbsr.joint.lite_appearance import flipped as flipped_appearance
 from csbsr.metrics.image import kernel_psnr
 from csbsr.predict.consistency import Consistency, difference, summarised
 from csbsr.predict.rows import RowStore, Shrinker, Statistics, as_float
+from csbsr.predict.skipping import fully_seen, skipped_share
 from csbsr.predict.system import FLIPS, System, Upscaled, flipped
 from csbsr.predict.tiling import Axis, Blender, Window
 
@@ -28,8 +29,9 @@ _AROUND = 16  # pixels of the photograph around a tile that its difference from 
 _SAMPLES = (4, 16)  # tiles, at least and at most, in whose middle one kernel for the photograph is estimated
 _SAMPLED = 0.25  # of the tiles, between these
 _SAMPLE = 128  # pixels of the photograph, side of that middle: about what networks are trained on
-#: PSNR in dB between each of these estimates and their mean from which on they are alike.
-ALIKE = 50.0
+#: PSNR in dB between each of these estimates and their mean from which on they are alike: a Gaussian whose standard
+#: deviation of 2 pixels is a tenth larger is 61 dB from it.
+ALIKE = 60.0
 
 
 class Sink(Protocol):
@@ -72,6 +74,8 @@ class Outcome(NamedTuple):
     crack_share: float  #: of the pixels
     tile: int = 0  #: side of what a tile contributed
     scale: int = 0  #: of the result to the photograph
+    skipped: float | None = None  #: share of the photograph's pixels without the full pass; None without a cheap pass
+    answers: np.ndarray | None = None  #: of the cheap pass, see `csbsr.predict.skipping`; None without one
 
 
 class Layout(NamedTuple):
@@ -142,6 +146,8 @@ class Run:
         tick: called with the share of the work just done.
         valid: (h, w) bool, where there is a photograph; None for everywhere.  Elsewhere the probability is 0 and the
             result black, and it enters neither the statistics nor the consistency.
+        kept: (rows, columns) bool, tiles that get the full pass, at least one; None for all.  The others are enlarged
+            bicubically, have probability 0 and no kernel but the mean one, and do not enter the consistency.
     """
 
     def __init__(
@@ -154,8 +160,11 @@ class Run:
         folder: Path | None = None,
         tick: Callable[[float], None] = lambda share: None,
         valid: np.ndarray | None = None,
+        kept: np.ndarray | None = None,
     ) -> None:
         self.valid = valid
+        self.kept = np.ones((len(layout.rows), len(layout.columns)), bool) if kept is None else kept
+        self._skipped = None if kept is None else skipped_share(kept, layout.rows, layout.columns, valid)
         self.system, self.photograph, self.layout, self.options = system, photograph, layout, options
         self.flips, self.folder, self._tick = FLIPS[options.flips], folder, tick
         tiles = len(layout.rows) * len(layout.columns)
@@ -187,10 +196,11 @@ class Run:
                 sink.segmentation(levels, mask, probabilities.var(0) if len(probabilities) > 1 else None)
                 cracks.add(mask)
                 found += int(np.count_nonzero(mask))
-        consistency = None if differences is None else summarised(differences, cracks.result(), valid=self.valid)
+        consistency = None if differences is None else summarised(differences, cracks.result(), valid=self._compared())
         pixels = h * w if self.valid is None else int(np.count_nonzero(self.valid))
-        tiles = (len(self.layout.rows), len(self.layout.columns))
-        return Outcome((h * s, w * s), tiles, self._kernel_array(), consistency, found / (pixels * s * s), scale=s)
+        share = found / (pixels * s * s)
+        kernels, skipped = self._kernel_array(), self._skipped
+        return Outcome((h * s, w * s), self.kept.shape, kernels, consistency, share, scale=s, skipped=skipped)
 
     def _first_pass(self, sink: Sink, store: RowStore) -> tuple[list[tuple[np.ndarray, np.ndarray]], np.ndarray | None]:
         """Fill ``store``; the statistics of each flip, and the differences between photograph and result."""
@@ -210,11 +220,9 @@ class Run:
                 kernels = []
                 for f, axes in enumerate(self.flips):
                     image = system.tensor(flipped(lr, axes))
-                    shared = None if self._shared is None else self._shared.flip(axes)
-                    seen = None if self._appearance is None else flipped_appearance(self._appearance, axes)
-                    upscaled = system.upscale(image, shared, seen)
+                    upscaled = self._upscaled(image, axes) if self.kept[i, j] else system.enlarged(image)
                     kernels.append(upscaled.kernel)
-                    if residual is not None and not axes:
+                    if residual is not None and not axes and self.kept[i, j]:
                         residual.add(i, j, *self._difference(i, j, image, upscaled, top, left))
                     sr = upscaled.sr if k == 1 else F.avg_pool2d(upscaled.sr_tensor, k)[0].cpu().numpy()
                     for blender, part, first in ((images, sr, 3 * f), (answers, upscaled.segmentation, f)):
@@ -239,6 +247,12 @@ class Run:
                 residual_rows += [rows[0].copy() for rows in residual.finished(i)]
         found = [numbers.result() for numbers in statistics] if system.serial else []
         return found, np.concatenate(residual_rows) if residual_rows else None
+
+    def _upscaled(self, image: Tensor, axes: tuple[int, ...]) -> Upscaled:
+        """The network's first pass on a window that was flipped along ``axes``."""
+        shared = None if self._shared is None else self._shared.flip(axes)
+        seen = None if self._appearance is None else flipped_appearance(self._appearance, axes)
+        return self.system.upscale(image, shared, seen)
 
     def _difference(
         self, i: int, j: int, image: Tensor, upscaled: Upscaled, top: Window, left: Window
@@ -269,6 +283,9 @@ class Run:
             top = layout.rows.window(i, layout.margin_segmentation)
             band = store.read(*top.times(s))
             for j in range(len(layout.columns)):
+                if not self.kept[i, j]:
+                    self._tick(self._step * len(self.flips))
+                    continue
                 left = layout.columns.window(j, layout.margin_segmentation)
                 window = as_float(band[..., left.times(s).slice])
                 tile = []
@@ -315,7 +332,7 @@ class Run:
         """Windows in the middle of tiles that hold some of the photograph."""
         rows, columns = self.layout.rows, self.layout.columns
         tiles = [
-            (i, j) for i in range(len(rows)) for j in range(len(columns)) if self._holds_photograph(i, j)
+            (i, j) for i in range(len(rows)) for j in range(len(columns)) if self._shows_blur(i, j)
         ]  # fmt: skip
         least, most = _SAMPLES
         count = min(len(tiles), most, max(least, round(_SAMPLED * len(tiles))))
@@ -328,7 +345,9 @@ class Run:
         first = np.stack([k[0][0, 0].float().cpu().numpy() for k in self._kernels.values() if k[0] is not None])
         if self._shared is not None or (self._appearance is not None and self.options.kernel != "tile"):
             return first[None, :1]
-        return first.reshape(len(self.layout.rows), len(self.layout.columns), *first.shape[1:])
+        kernels = np.empty((*self.kept.shape, *first.shape[1:]), np.float32)
+        kernels[self.kept], kernels[~self.kept] = first, first.mean(0)
+        return kernels
 
     def _photograph_window(self, top: Window, left: Window) -> np.ndarray:
         """(3, h, w) float32 in [0, 1]."""
@@ -345,9 +364,17 @@ class Run:
         part = self.valid[row // s : -(-(row + number) // s)].repeat(s, 0).repeat(s, 1)
         return part[row % s : row % s + number]
 
-    def _holds_photograph(self, i: int, j: int) -> bool:
+    def _compared(self) -> np.ndarray | None:
+        """(h, w) bool, where photograph and result are compared; None for everywhere."""
+        if self.kept.all():
+            return self.valid
+        seen = fully_seen(self.kept, self.layout.rows, self.layout.columns)
+        return seen if self.valid is None or not (seen & self.valid).any() else seen & self.valid
+
+    def _shows_blur(self, i: int, j: int) -> bool:
+        """Whether tile (i, j) gets the full pass and holds some of the photograph."""
         top, left = self.layout.window(i, j, self.layout.margin_sr)
-        return self.valid is None or bool(self.valid[top.slice, left.slice].any())
+        return bool(self.kept[i, j]) and (self.valid is None or bool(self.valid[top.slice, left.slice].any()))
 
 
 def _require_finite(rows: np.ndarray) -> None:

@@ -21,6 +21,7 @@ from csbsr.predict.consistency import Consistency
 from csbsr.predict.memory import out_of_memory
 from csbsr.predict.options import DEFAULT_THRESHOLD, PredictionOptions, suggested, threshold_of
 from csbsr.predict.passes import LEVELS, Layout, Outcome, PassOptions, Run, Sink
+from csbsr.predict.skipping import first_look, tiles_kept
 from csbsr.predict.system import System
 from csbsr.sr import Bicubic
 from csbsr.sr.base import SRNetwork
@@ -29,6 +30,7 @@ from csbsr.weights import load
 log = logging.getLogger(__name__)
 
 _HALVINGS = 4  # of the tile for one photograph, after which running out of memory is an error
+_LOOK = 0.1  # of the work on a photograph is the cheap pass of skip=auto, about
 _USABLE = 0.8  # of the memory that is there
 _GROWS = 0.4  # of it may a tile take that is larger than it need be: other programs run, too
 
@@ -47,6 +49,7 @@ class Prediction:
         consistency: whether ``sr``, blurred and down-scaled, gives the photograph; None without super-resolution.
         threshold: of ``mask``.
         scale: the factor s.
+        skipped: share of the photograph's pixels that ``skip=auto`` left out; None with ``off``.
     """
 
     sr: np.ndarray
@@ -57,6 +60,7 @@ class Prediction:
     consistency: Consistency | None
     threshold: float
     scale: int
+    skipped: float | None = None
 
     @property
     def kernel(self) -> np.ndarray | None:
@@ -71,6 +75,7 @@ class Predictor:
         network: of `csbsr.load`.
         options: how; None for what suits the network, `csbsr.predict.options.suggested`.
         sr: super-resolves in place of the network's own part, see `bicubic`.
+        cheap: looks at photographs first with ``skip=auto``; None for the lite system that comes with the package.
         settings: fields of `PredictionOptions` that take the place of those of ``options`` where they are not None.
 
     Raises:
@@ -83,6 +88,7 @@ class Predictor:
         options: PredictionOptions | None = None,
         *,
         sr: SRNetwork | None = None,
+        cheap: JointSystem | None = None,
         **settings: Any,
     ) -> None:
         given = {name: value for name, value in settings.items() if value is not None}
@@ -102,6 +108,10 @@ class Predictor:
         kernel = options.kernel if self.system.estimates_kernel and network.takes_kernel else "tile"
         self._passes = PassOptions(options.flips, kernel, self.threshold, antialias)
         self._bytes: tuple[float, float] | None = None
+        self._cheap: Predictor | None = None
+        if options.skip == "auto" and self.system.lite is None:
+            own = self.system
+            self._cheap = Predictor(cheap or load("lite"), device=str(own.device), precision=own.precision)
 
     @classmethod
     def load(cls, ckpt: str | Path, *, trusted: Sequence[str] = TRUSTED, **settings: Any) -> Predictor:
@@ -123,7 +133,12 @@ class Predictor:
         network = self.system.serial
         if network is None or network.plain_enlargement:
             return None
-        return Predictor(network, self.options, sr=Bicubic(network.scale), kernel="tile")
+        return Predictor(network, self.options, sr=Bicubic(network.scale), kernel="tile", skip="off")
+
+    @property
+    def skip(self) -> str:
+        """``auto`` where tiles may be skipped, else ``off``: also with the lite system, which is the cheap pass."""
+        return "off" if self._cheap is None else "auto"
 
     @property
     def threshold(self) -> float:
@@ -154,7 +169,7 @@ class Predictor:
         outcome = self.run(image, sink, valid=valid)
         return Prediction(
             sink.image, sink.probability, sink.cracks, sink.variance, outcome.kernels, outcome.consistency,
-            self.threshold, self.scale,
+            self.threshold, self.scale, outcome.skipped,
         )  # fmt: skip
 
     def run(
@@ -166,6 +181,7 @@ class Predictor:
         kernel: np.ndarray | None = None,
         valid: np.ndarray | None = None,
         tile: int | None = None,
+        answers: np.ndarray | None = None,
     ) -> Outcome:
         """Hand the results of a photograph to ``sink`` row by row, in memory that does not depend on its height.
 
@@ -179,19 +195,24 @@ class Predictor:
             kernel: (k, k), summing to 1: for the segmentor, where `bicubic` left nothing that estimates it.
             valid: (h, w) bool, where there is a photograph; None for everywhere.  Elsewhere the probability is 0.
             tile: in place of the options', so that two results are cut alike.
+            answers: of another run on the photograph (`Outcome`), so that the same tiles are skipped.
 
         Raises:
             ValueError: too little memory.
         """
         kernels = None if kernel is None else torch.from_numpy(kernel)[None, None].to(self.system.device)
         height, width = photograph.shape[:2]
+        if answers is None and self._cheap is not None:
+            answers = first_look(self._cheap, photograph, folder, _share_of(tick, _LOOK), valid)
+            tick = _share_of(tick, 1 - _LOOK)
         tile = self._fitting_tile((height, width), kernels, tile)
         for _ in range(_HALVINGS + 1):
             progress = _Progress(tick)
             layout = self._layout((height, width), tile)
-            run = Run(self.system, photograph, layout, self._passes, kernels, folder, progress, valid)
+            kept = None if answers is None else tiles_kept(answers, layout.rows, layout.columns)
+            run = Run(self.system, photograph, layout, self._passes, kernels, folder, progress, valid, kept)
             try:
-                return run(sink)._replace(tile=tile)
+                return run(sink)._replace(tile=tile, answers=answers)
             except (RuntimeError, MemoryError) as error:
                 if not out_of_memory(error):
                     raise
@@ -297,6 +318,10 @@ class _Progress:
 
     def undo(self) -> None:
         self._tick(-self._done)
+
+
+def _share_of(tick: Callable[[float], None], share: float) -> Callable[[float], None]:
+    return lambda done: tick(share * done)
 
 
 def checked(array: np.ndarray) -> np.ndarray:

@@ -14,6 +14,7 @@ from torch import Tensor
 from csbsr.joint import JointSystem, LiteSystem, SerialSystem
 from csbsr.joint.lite_appearance import CONTEXT_STRIDE, Appearance
 from csbsr.predict.memory import SCRATCH, PeakMemory
+from csbsr.sr import Bicubic
 from csbsr.sr.base import SRNetwork
 
 PRECISIONS = {"float32": None, "float16": torch.float16, "bfloat16": torch.bfloat16}
@@ -102,6 +103,12 @@ class System:
                 sr, segmentation, kernels = self.network(lr)[:3]
             sr = sr.float().clamp(0, 1)
             return Upscaled(_to_array(sr), None if segmentation is None else _to_array(segmentation), kernels, sr)
+
+    def enlarged(self, lr: Tensor) -> Upscaled:
+        """In place of the first pass on a window ``lr`` (1, 3, h, w): its bicubic enlargement, nothing else."""
+        with torch.inference_mode():
+            sr = Bicubic(self.scale)(lr).sr.float().clamp(0, 1)
+        return Upscaled(_to_array(sr), None, None, sr)
 
     def segment(self, sr: np.ndarray, mean: np.ndarray, variance: np.ndarray, kernel: Tensor | None) -> np.ndarray:
         """Second pass: probability (H, W) of a window ``sr`` (3, H, W), normalised by the photograph's statistics.
