@@ -83,7 +83,7 @@ def timed(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
             "photograph": Path(path).name, "megapixels": image[..., 0].size / 1e6, "tile": tile,
             "tiles": f"{tiles.sum()} of {tiles.size}",
             "area skipped, %": 100 * outcome.skipped,
-            "full pass's length kept, %": 100 * inside.sum() / lengths.sum() if lengths.any() else 100.0,
+            "full pass's length kept, %": float(100 * inside.sum() / lengths.sum()) if lengths.any() else 100.0,
             "IoU of the masks": np.count_nonzero(full.cracks & part.cracks) / either if either else 1.0,
             "off, CPU s": without, "auto, CPU s": seconds, "ratio": without / seconds,
         }  # fmt: skip
