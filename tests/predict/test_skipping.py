@@ -138,6 +138,19 @@ def test_a_blind_system_runs_in_kept_tiles_alone(photograph, kernel):
     assert found.consistency.whole > 0
 
 
+def test_where_there_is_no_photograph_nothing_counts(photograph):
+    valid = np.zeros((190, 330), bool)
+    valid[:, :165] = True
+    valid[:10, :10] = False  # the dark spot is no photograph
+    outcome = predictors(serial(KBPN, PSPNET))[1].run(photograph, Arrays(False), valid=valid)
+    assert outcome.answers.max() < 0.05
+    assert outcome.skipped == pytest.approx(1 - 1 / 9, abs=0.03)  # nothing answers, one of 3 × 3 tiles is kept
+    outcome = predictors(serial(KBPN, PSPNET))[1].run(photograph, Arrays(False), valid=~valid)
+    assert outcome.answers[0, 0] == 1
+    assert not outcome.consistency.map[:, 10:].any()
+    assert outcome.consistency.map[:10, :10].any()
+
+
 def test_a_system_of_one_pass_skips_too(photograph):
     network = parallel()
     settings = {"tile": 64 * network.scale, "margin_sr": 0, "margin_segmentation": 0, "device": "cpu"}

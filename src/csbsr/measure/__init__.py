@@ -3,6 +3,7 @@
 from csbsr.measure.blur import BlurMap
 from csbsr.measure.centreline import Centreline
 from csbsr.measure.cracks import measure_cracks
+from csbsr.measure.density import Density, crack_density
 from csbsr.measure.gsd import GroundSampling, ground_sampling, gsd_of, unmatched
 from csbsr.measure.intervals import Light, Width, WidthSet
 from csbsr.measure.light import light_widths, with_light
@@ -21,6 +22,7 @@ __all__ = [
     "BlurMap",
     "Centreline",
     "Crack",
+    "Density",
     "GroundSampling",
     "Light",
     "Measurement",
@@ -31,6 +33,7 @@ __all__ = [
     "WidthGuide",
     "WidthSet",
     "above",
+    "crack_density",
     "crack_rows",
     "draw_widths",
     "ground_sampling",
