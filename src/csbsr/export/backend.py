@@ -20,7 +20,7 @@ import csbsr
 from csbsr.data.errors import DataError
 from csbsr.data.looked import cache_folder
 from csbsr.data.reading import eight_bit
-from csbsr.data.reading.by_rows import first_rows
+from csbsr.data.reading.by_rows import sample_of
 from csbsr.export import models
 from csbsr.files import write_bytes
 from csbsr.joint import JointSystem, LiteSystem
@@ -98,7 +98,7 @@ def agreeing(chosen: Backend, original: JointSystem, photograph: Path) -> Backen
         photograph: a file; one that cannot be read says so when it is predicted.
     """
     try:
-        image = first_rows(photograph, _TILE)[:, :_TILE]
+        image = sample_of(photograph, _TILE)
     except DataError:
         return chosen
     tile = torch.from_numpy(eight_bit(image).transpose(2, 0, 1)[None] / np.float32(255))

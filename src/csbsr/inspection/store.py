@@ -314,7 +314,8 @@ class GrowingFiles:
 
     def temporary(self, kind: str) -> Path:
         """Where a file grows."""
-        ending = self.places[kind].suffix if kind in self.places else KINDS[kind]
+        tiled = kind in self.places and kind in TILED and self.places[kind].suffix == TILED[kind]
+        ending = TILED[kind] if tiled else KINDS[kind]
         return self.partial / f"{kind}{ending}"
 
     @property

@@ -18,10 +18,10 @@ import tifffile
 
 from csbsr.data.errors import DataError
 from csbsr.data.reading.files import DAMAGED, damaged
-from csbsr.data.reading.photographs import as_unit, chosen, read_photograph, shown, white_of
+from csbsr.data.reading.photographs import as_unit, chosen, filled, read_photograph, shown, white_of
 from csbsr.data.reading.pixels import Decoded, arranged
 from csbsr.data.reading.segments import Box, segment_size, segments_of
-from csbsr.data.reading.tiff import traits
+from csbsr.data.reading.tiff import only_reduced, traits
 from csbsr.data.regular import check_regular
 
 _REDUCED, _MASK = 1, 4  # bits of NewSubfileType
@@ -160,16 +160,20 @@ class RowReader:
         return chosen(self.path, found, self._bands), present if valid is None else valid
 
 
-def first_rows(path: str | Path, number: int) -> np.ndarray:
-    """Up to ``number`` rows (n, w, 3) of a photograph, uint8 or float32 in [0, 1]; of a large TIFF no others are read.
+def sample_of(path: str | Path, side: int) -> np.ndarray:
+    """A part (n, m, 3) of a photograph, sides at most ``side``, uint8 or float32 in [0, 1].
+
+    Of a TIFF that can be read by rows it is from the middle, where there are no transparent corners; no more is read.
 
     Raises:
         DataError: it cannot be read.
     """
     if not can_be_read_by_rows(path):
-        return read_photograph(path).image[:number]
+        return read_photograph(path).image[:side, :side]
     with RowReader(path) as reader:
-        return reader.rows(0, min(number, reader.shape[0]))[0]
+        top, left = (max(0, (length - side) // 2) for length in reader.shape)
+        columns = slice(left, min(left + side, reader.shape[1]))
+        return filled(*reader.rows(top, min(top + side, reader.shape[0]), columns))
 
 
 def can_be_read_by_rows(path: str | Path) -> bool:
@@ -200,11 +204,3 @@ def _pages(path: str | Path, file: tifffile.TiffFile) -> tuple[tifffile.TiffPage
         and (other.imagelength, other.imagewidth) == (page.imagelength, page.imagewidth)
     )
     return page, next(masks, None)
-
-
-def only_reduced(path: str | Path) -> DataError:
-    """The error for the levels of a pyramid without the image itself."""
-    return DataError.about(
-        path, "only reduced copies of an image (levels of a pyramid)", "the image itself",
-        "Give the file that the pyramid belongs to, or one level as a file of its own with gdal_translate.",
-    )  # fmt: skip

@@ -17,6 +17,7 @@ import numpy as np
 import tifffile
 from PIL import Image
 
+from csbsr.data.errors import DataError
 from csbsr.data.reading.files import DAMAGED, damaged, head_checked, unusual
 from csbsr.data.reading.segments import BY_TIFFFILE
 
@@ -69,7 +70,9 @@ def read_tiff(path: str | Path, data: bytes) -> Tiff:
 def _read(path: str | Path, data: bytes, pages: list[tifffile.TiffPage], count: int) -> Tiff:
     if not pages:
         raise damaged(path, "no page")
-    full = [page for page in pages if not int(page.subfiletype) & (_REDUCED | _MASK)] or pages
+    full = [page for page in pages if not int(page.subfiletype) & (_REDUCED | _MASK)]
+    if not full:
+        raise only_reduced(path)
     page = full[0]
     if not page.imagewidth or not page.imagelength:
         raise damaged(path, "a page without pixels")
@@ -89,6 +92,14 @@ def _read(path: str | Path, data: bytes, pages: list[tifffile.TiffPage], count: 
         pixels = _turned_over(pixels)
     opaque = _mask_band(path, data, page, pages)
     return told._replace(pixels=pixels, opaque=opaque, notes=tuple(notes))
+
+
+def only_reduced(path: str | Path) -> DataError:
+    """The error for the levels of a pyramid without the image itself."""
+    return DataError.about(
+        path, "only reduced copies of an image (levels of a pyramid)", "the image itself",
+        "Give the file that the pyramid belongs to, or one level as a file of its own with gdal_translate.",
+    )  # fmt: skip
 
 
 def traits(page: tifffile.TiffPage) -> Tiff:
