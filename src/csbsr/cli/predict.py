@@ -174,11 +174,14 @@ def make_work(
 ) -> Predicting:
     """What is done with each photograph."""
     from csbsr.inspection.predicting import Predicting, PredictingAndMeasuring
+    from csbsr.inspection.windowed import Windows
 
+    windows = Windows(config.windows, config.result_scale)
     weights, save, bands = card["weights"]["sha256"] or str(config.ckpt), plain(config.save), plain(config.bands)
     if measuring is None:
-        return Predicting(predictor, save, weights, bands, config.bits)
-    return PredictingAndMeasuring(predictor, save, weights, measuring, config.compare_bicubic, bands, config.bits)
+        return Predicting(predictor, save, weights, bands, config.bits, windows)
+    compare = config.compare_bicubic
+    return PredictingAndMeasuring(predictor, save, weights, measuring, compare, bands, config.bits, windows)
 
 
 def introduce(config: DictConfig, predictor: Predictor) -> None:

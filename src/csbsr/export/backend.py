@@ -19,7 +19,8 @@ import torch
 import csbsr
 from csbsr.data.errors import DataError
 from csbsr.data.looked import cache_folder
-from csbsr.data.reading import eight_bit, read_photograph
+from csbsr.data.reading import eight_bit
+from csbsr.data.reading.by_rows import sample_of
 from csbsr.export import models
 from csbsr.files import write_bytes
 from csbsr.joint import JointSystem, LiteSystem
@@ -96,7 +97,7 @@ def agreeing(chosen: Backend, original: JointSystem, photograph: Path) -> Backen
         photograph: a file; one that cannot be read says so when it is predicted.
     """
     try:
-        image = read_photograph(photograph).image[:_TILE, :_TILE]
+        image = sample_of(photograph, _TILE)
     except DataError:
         return chosen
     tile = torch.from_numpy(eight_bit(image).transpose(2, 0, 1)[None] / np.float32(255))

@@ -122,6 +122,11 @@ def left_out(stem: Path, photograph: Path | None, size: tuple[int, int]) -> np.n
     return found if found is not None and found.any() else None
 
 
+def leaves_out(stem: Path, photograph: Path | None) -> bool:
+    """Whether there may be an area to be left out: a file that may say so, as for `left_out`."""
+    return next(_places(stem, photograph), None) is not None
+
+
 def is_exclusion(path: Path) -> bool:
     """Is a picture the area to be left out of another one beside it?"""
     stem = path.stem

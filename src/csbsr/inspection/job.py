@@ -49,9 +49,11 @@ Input = TypeVar("Input", bound=Item, contravariant=True)
 class Work(Protocol[Input]):
     """What is done with each photograph or mask."""
 
-    @property
-    def kinds(self) -> Sequence[str]:
+    def kinds_of(self, item: Input) -> Sequence[str]:
         """Kinds of files that are written, of `csbsr.inspection.store.KINDS`."""
+
+    def by_windows(self, item: Input) -> bool:
+        """Is an image read by windows, so that its files are tiled TIFFs?"""
 
     @property
     def sides(self) -> tuple[str, str]:
@@ -179,7 +181,7 @@ class Job(Generic[AnyItem]):
 
         try:
             source = Source.of(item.path)
-            places = self.store.places(item.stem, self.work.kinds)
+            places = self.store.places(item.stem, self.work.kinds_of(item), self.work.by_windows(item))
             if any(len(os.fsencode(place.name)) > LONGEST_NAME for place in places.values()):
                 raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
             files = GrowingFiles(places, self.store.pictures(item.stem), partial)
@@ -219,6 +221,10 @@ class Job(Generic[AnyItem]):
             record.results = results
         record.status = DONE
         self.store.put(record)
+        files.forget_rows()
+
+    def _results(self, item: AnyItem) -> dict[str, str]:
+        return self.store.results(item.stem, self.work.kinds_of(item), self.work.by_windows(item))
 
     # ---- what earlier runs left ----
 
@@ -231,7 +237,7 @@ class Job(Generic[AnyItem]):
         record = self.store.records.get(item.name)
         if record is None or record.status != DONE or record.settings is None or record.results is None:
             return False
-        wanted, settings = self.store.results(item.stem, self.work.kinds), self.work.settings(item) or {}
+        wanted, settings = self._results(item), self.work.settings(item) or {}
         return (
             settings.items() <= {**_UNTOLD, **record.settings}.items()
             and Source.of(item.path).same_as(record.source)
@@ -246,7 +252,7 @@ class Job(Generic[AnyItem]):
         written = {file for record in self.store.records.values() for file in (record.results or {}).values()}
         folder = self.store.folder
         for item in self.todo:
-            results = self.store.results(item.stem, self.work.kinds)
+            results = self._results(item)
             there = [file for file in results.values() if os.path.lexists(folder / file)]
             foreign = [file for file in there if file not in written]
             if foreign:

@@ -78,6 +78,14 @@ class MeasuringMasks:
         # Raises for what is out of its range, before anything is written.
         measuring.measure("", np.zeros((1, 1), bool), _first(threshold, _THRESHOLD), _first(scale, 1))
 
+    def kinds_of(self, item: Mask) -> Sequence[str]:
+        """The same of each mask."""
+        return self.kinds
+
+    def by_windows(self, item: Mask) -> bool:
+        """Masks are read whole."""
+        return False
+
     def settings(self, item: Mask) -> dict[str, Any] | None:
         """Masks are always measured anew, whatever was there."""
         return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,6 +21,7 @@ from csbsr.inspection.metadata import read_metadata
 from csbsr.inspection.photographs import Photograph
 from csbsr.inspection.record import Agreement, Handled, Measured, Predicted, Record, Size, Skipped
 from csbsr.inspection.store import KINDS, GrowingFiles
+from csbsr.inspection.windowed import ByWindows, Windows, kinds_by_windows
 from csbsr.inspection.writing import KeptRows, ResultFiles
 from csbsr.measure import BlurMap, TooNoisyError, reduction
 from csbsr.measure.ground import Scale
@@ -30,6 +32,8 @@ from csbsr.predict.skipping import LOST
 
 #: Kinds of results that a measurement writes.
 MEASURED_KINDS = ("widths", "cracks")
+#: All photographs are read whole.
+WHOLE = Windows(mode=False)
 _SHARE = 0.75  # of a photograph's work is its prediction, the rest that of its bicubic enlargement
 
 
@@ -53,9 +57,10 @@ class Predicting:
         weights: hash or name of the weights, to tell results of other weights apart.
         bands: of the photographs to read, see `csbsr.data.reading.read_photograph`.
         bits: of their numbers, see there.
+        windows: which photographs are read by windows; the others are read whole.
 
     Raises:
-        ValueError: an unknown kind, or the uncertainty without flips.
+        ValueError: an unknown kind, or the uncertainty without flips; windows with a system of two passes.
     """
 
     measuring: Measuring | None = None
@@ -70,6 +75,7 @@ class Predicting:
         weights: str,
         bands: Sequence[int] | None = None,
         bits: int | None = None,
+        windows: Windows = WHOLE,
     ) -> None:
         unknown = [kind for kind in save if kind not in KINDS]
         if unknown:
@@ -78,12 +84,44 @@ class Predicting:
             raise ValueError("save: uncertainty is the variance over flips; add flips=2 or flips=4")
         self.predictor, self.weights = predictor, weights
         self.bands, self.bits = None if bands is None else list(bands), bits
+        if predictor.system.serial is not None:
+            if windows.mode is True:
+                raise ValueError("windows: a system of two passes reads photographs whole; leave it out, or use lite")
+            windows = WHOLE
+        self.windows = windows
+        self._by_windows: dict[tuple[Path, int], int] = {}  # the scale of their results, 0 for the others
         absent = {"kernel": not predictor.system.estimates_kernel, "consistency": not predictor.system.comparable}
         absent |= dict.fromkeys((*MEASURED_KINDS, "drawing"), True)
         self.kinds = [kind for kind in KINDS if kind in save and not absent.get(kind)]
 
+    def result_scale(self, item: Photograph) -> int | None:
+        """Pixels of the result to one of a photograph that is read by windows; None for one that is read whole."""
+        if self.windows.mode is False:
+            return None
+        try:
+            key = item.path, item.path.stat().st_mtime_ns
+        except OSError:  # reading it will say why
+            return None
+        if key not in self._by_windows:
+            reads = self.windows.reads(item.path)
+            self._by_windows[key] = self.windows.scale_for(item.path, self.predictor.scale) if reads else 0
+        return self._by_windows[key] or None
+
+    def by_windows(self, item: Photograph) -> bool:
+        """Is it read by windows?"""
+        return self.result_scale(item) is not None
+
+    def kinds_of(self, item: Photograph) -> list[str]:
+        """Kinds of files that are written of it."""
+        scale = self.result_scale(item)
+        return self.kinds if scale is None else kinds_by_windows(self.kinds, scale)
+
     def settings(self, item: Photograph) -> dict[str, Any]:
         """What a photograph's results hang on."""
+        return self._predicted_with(item)
+
+    def _predicted_with(self, item: Photograph) -> dict[str, Any]:
+        """What its prediction hangs on."""
         options = self.predictor.options
         names = ("kernel", "tile", "margin_sr", "margin_segmentation", "blend", "flips", "precision")
         shared: dict[str, Any] = {"weights": self.weights, "threshold": self.predictor.threshold}
@@ -92,11 +130,16 @@ class Predicting:
         read = {"bands": self.bands, "bits": self.bits}
         chosen = {name: value for name, value in read.items() if value is not None}
         shared["backend"], shared["skip"] = self.predictor.system.network.runtime, self.predictor.skip
+        if (scale := self.result_scale(item)) is not None:
+            shared["windows"], shared["result_scale"] = True, scale
         return {**shared, **{name: getattr(options, name) for name in names}, **chosen}
 
     def do(self, item: Photograph, record: Record, files: GrowingFiles, tick: Callable[[float], None]) -> None:
         """Do one photograph: its files grow under their temporary names, its record is filled."""
         record.metadata = read_metadata(item.path)
+        if (scale := self.result_scale(item)) is not None:
+            self._do_by_windows(item, record, files, tick, scale)
+            return
         found = read_photograph(item.path, self.bands, self.bits)
         missing = None if found.valid is None else float(f"{1 - found.valid.mean():.4g}")
         ground = self._ground(item, found)
@@ -120,6 +163,17 @@ class Predicting:
             record.kernels = blur.numbers()
         record.digest = rows.digest.text()
 
+    def _do_by_windows(
+        self, item: Photograph, record: Record, files: GrowingFiles, tick: Callable[[float], None], scale: int
+    ) -> None:
+        one = ByWindows(self.predictor, self.measuring, item, files, record, scale)
+        outcome = one.run(self._predicted_with(item), tick, self.bands, self.bits)
+        height, width = (side // scale for side in outcome.shape)
+        record.size, record.threshold = Size(width, height), self.predictor.threshold
+        record.predicted = predicted(outcome)
+        if outcome.kernels is not None:
+            record.kernels = BlurMap.of_kernels(outcome.kernels, self.predictor.scale, (height, width)).numbers()
+
     def _ground(self, item: Photograph, found: Shown) -> Scale:
         """The scale of a photograph, nothing where nothing is measured."""
         return Scale()
@@ -142,6 +196,7 @@ class PredictingAndMeasuring(Predicting):
             (True), never (False), or where the prediction is measured unshrunken (``auto``).
         bands: as for `Predicting`.
         bits: as for `Predicting`.
+        windows: as for `Predicting`.
 
     Raises:
         ValueError: as for `Predicting`, another ``compare``, or polygons of photographs that a marker may turn.
@@ -159,10 +214,13 @@ class PredictingAndMeasuring(Predicting):
         compare: bool | str = "auto",
         bands: Sequence[int] | None = None,
         bits: int | None = None,
+        windows: Windows = WHOLE,
     ) -> None:
         if compare not in (True, False, "auto"):
             raise ValueError(f"compare_bicubic: expected true, false or auto, got {compare!r}")
-        super().__init__(predictor, save, weights, bands, bits)
+        if measuring.looks_for_marker and windows.mode == "auto":
+            windows = WHOLE  # a marker is looked for in all of a photograph
+        super().__init__(predictor, save, weights, bands, bits, windows)
         if {"labelme", "coco"} & set(save) and measuring.looks_for_marker:
             raise ValueError(
                 "save: labelme and coco write polygons onto the photograph, and marker_mm rectifies photographs that "

@@ -12,6 +12,7 @@ coloured by width, the rest transparent.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import logging
 import os
 import re
@@ -60,6 +61,10 @@ KINDS = {
     "coco": ".json",
     "drawing": ".dxf",
 }
+#: Endings of those of an image that is read by windows, where they are others.
+TILED = {kind: ".tif" for kind in ("sr", "probability", "mask", "uncertainty")}
+#: Folder inside an output folder with the rows of images that are read by windows; a killed run goes on with them.
+ROWS = ".csbsr-rows"
 #: Bytes of a file name, in the usual file systems.
 LONGEST_NAME = 255
 PREDICT, MEASURE = "csbsr-predict", "csbsr-measure"
@@ -194,14 +199,15 @@ class Store:
 
     # ---- of one photograph ----
 
-    def places(self, stem: str, kinds: Collection[str]) -> dict[str, Path]:
-        """Files of a photograph's results by kind, in the order of `KINDS`."""
-        path = self.folder / stem
-        return {kind: path.with_name(f"{path.name}_{kind}{KINDS[kind]}") for kind in KINDS if kind in kinds}
+    def places(self, stem: str, kinds: Collection[str], tiled: bool = False) -> dict[str, Path]:
+        """Files of a photograph's results by kind, in the order of `KINDS`; ``tiled`` of one read by windows."""
+        path, endings = self.folder / stem, {**KINDS, **(TILED if tiled else {})}
+        return {kind: path.with_name(f"{path.name}_{kind}{endings[kind]}") for kind in KINDS if kind in kinds}
 
-    def results(self, stem: str, kinds: Collection[str]) -> dict[str, str]:
-        """Files of a photograph's results by kind, as paths inside the folder."""
-        return {kind: place.relative_to(self.folder).as_posix() for kind, place in self.places(stem, kinds).items()}
+    def results(self, stem: str, kinds: Collection[str], tiled: bool = False) -> dict[str, str]:
+        """Files of a photograph's results by kind, as paths inside the folder; ``tiled`` as for `places`."""
+        places = self.places(stem, kinds, tiled)
+        return {kind: place.relative_to(self.folder).as_posix() for kind, place in places.items()}
 
     def pictures(self, stem: str) -> PicturePlaces:
         """Files of a photograph's pictures for the report."""
@@ -304,12 +310,27 @@ class GrowingFiles:
         if kind in self.places:
             return self.places[kind]
         other, path = next(iter(self.places.items()), ("", self.pictures.after.parent))
-        stem = path.name.removesuffix(f"_{other}{KINDS[other]}") if other else path.name
+        stem = path.name.removesuffix(f"_{other}{path.suffix}") if other else path.name
         return path.with_name(f"{stem}_{kind}{KINDS[kind]}")
 
     def temporary(self, kind: str) -> Path:
         """Where a file grows."""
-        return self.partial / f"{kind}{KINDS[kind]}"
+        tiled = kind in self.places and kind in TILED and self.places[kind].suffix == TILED[kind]
+        ending = TILED[kind] if tiled else KINDS[kind]
+        return self.partial / f"{kind}{ending}"
+
+    @property
+    def rows(self) -> Path:
+        """Folder for the rows of an image that is read by windows, which stays if the program is killed."""
+        inside_folder = os.path.relpath(self.pictures.after.parent, self.partial.parent)
+        return self.partial.parent / ROWS / hashlib.sha256(os.fsencode(inside_folder)).hexdigest()[:16]
+
+    def forget_rows(self) -> None:
+        """Remove the folder `rows`, if there is one."""
+        if self.rows.is_dir():
+            shutil.rmtree(self.rows, ignore_errors=True)
+            with contextlib.suppress(OSError):  # rows of another image are there
+                self.rows.parent.rmdir()
 
     def move(self) -> None:
         """Move the complete files to their places."""

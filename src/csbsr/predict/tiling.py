@@ -172,6 +172,17 @@ class Blender:
         self._sum[:, :rest] = self._sum[:, ready : ready + rest].copy()
         self._sum[:, rest:] = 0
 
+    def carried(self, i: int) -> np.ndarray:
+        """After the rows that `finished` gave of row ``i``: what the next row of tiles adds to."""
+        kept = self.rows.kept(i)
+        stop = self.rows.kept(i + 1).start if i + 1 < len(self.rows) else kept.stop
+        return self._sum[:, : (kept.stop - stop) * self.scale].copy()
+
+    def carry(self, carried: np.ndarray) -> None:
+        """Begin with what `carried` gave in another blender of these tiles."""
+        self._sum[:] = 0
+        self._sum[:, : carried.shape[1]] = carried
+
 
 def _down(value: int, multiple: int) -> int:
     return value // multiple * multiple

@@ -11,9 +11,9 @@ import tifffile
 
 from csbsr.data.regular import check_regular
 
-_SCALE, _TIEPOINT, _MATRIX, _KEYS = 33550, 33922, 34264, 34735
+_SCALE, _TIEPOINT, _MATRIX, _KEYS, _DOUBLES, _TEXTS = 33550, 33922, 34264, 34735, 34736, 34737
 _MODEL, _RASTER, _GEOGRAPHIC, _PROJECTED, _LINEAR = 1024, 1025, 2048, 3072, 3076
-_PROJECTED_MODEL, _GEOGRAPHIC_MODEL, _POINT = 1, 2, 2
+_PROJECTED_MODEL, _GEOGRAPHIC_MODEL, _POINT, _AREA = 1, 2, 2, 1
 _USER_DEFINED = 32767
 #: Metres to a unit, by the code of EPSG: metre, international foot, US survey foot.
 METRES = {9001: 1.0, 9002: 0.3048, 9003: 1200 / 3937}
@@ -48,11 +48,54 @@ def read_georeference(path: str | Path) -> GeoReference | None:
     try:
         check_regular(path)
         with tifffile.TiffFile(path) as file:
-            page = file.pages[0]
-            tags = {tag.code: tag.value for tag in page.tags} if isinstance(page, tifffile.TiffPage) else {}
+            tags = {tag.code: tag.value for tag in _first(file).tags}
         return georeference(tags)
     except Exception:  # no TIFF, or whatever a damaged one makes tifffile raise
         return None
+
+
+def _first(file: tifffile.TiffFile) -> tifffile.TiffPage:
+    page = file.pages[0]
+    if not isinstance(page, tifffile.TiffPage):
+        raise ValueError("no page")
+    return page
+
+
+def placing_tags(path: str | Path, scale: float) -> list[tuple[int, str, int, Any, bool]]:
+    """Tags for tifffile that place an image, ``scale`` times as large along a side, where the TIFF at ``path`` lies.
+
+    None of a file that is not georeferenced.  The coordinate system is copied as it is; pixels are areas.
+    """
+    geo = read_georeference(path)
+    if geo is None:
+        return []
+    a, b, c, d, e, f = geo.transform
+    a, b, d, e = (value / scale for value in (a, b, d, e))
+    if b == d == 0 and a > 0 > e:
+        found = [(_SCALE, "d", 3, (a, -e, 0.0), True), (_TIEPOINT, "d", 6, (0.0, 0.0, 0.0, c, f, 0.0), True)]
+    else:
+        matrix = (a, b, 0.0, c, d, e, 0.0, f, *(0.0,) * 4, 0.0, 0.0, 0.0, 1.0)
+        found = [(_MATRIX, "d", 16, matrix, True)]
+    with tifffile.TiffFile(path) as file:
+        tags = {tag.code: tag.value for tag in _first(file).tags}
+    keys = _as_area([int(value) for value in tags.get(_KEYS, ())])
+    result: list[tuple[int, str, int, Any, bool]] = [*found]
+    if keys:
+        result.append((_KEYS, "H", len(keys), keys, True))
+    if _DOUBLES in tags:
+        numbers = tuple(float(value) for value in tags[_DOUBLES])
+        result.append((_DOUBLES, "d", len(numbers), numbers, True))
+    if _TEXTS in tags:
+        result.append((_TEXTS, "s", 0, str(tags[_TEXTS]), True))
+    return result
+
+
+def _as_area(directory: list[int]) -> list[int]:
+    """A directory of keys with pixels as areas."""
+    for place in range(4, len(directory) - 3, 4):
+        if directory[place] == _RASTER:
+            directory[place + 1 : place + 4] = [0, 1, _AREA]
+    return directory
 
 
 def georeference(tags: dict[int, Any]) -> GeoReference | None:

@@ -44,7 +44,7 @@ def read_photograph(path: str | Path, bands: Sequence[int] | None = None, bits: 
     """
     found = decode(path)
     valid, notes = _valid(path, found), list(found.notes)
-    pixels = _chosen(path, found, bands)
+    pixels = chosen(path, found, bands)
     if pixels.dtype == np.uint8 and bits in (None, 8):
         image = pixels
     else:
@@ -64,7 +64,7 @@ def read_image(path: str | Path, bands: Sequence[int] | None = None, bits: int |
         DataError: see there; a transparent file is read.
     """
     found = decode(path)
-    pixels = _chosen(path, found, bands)
+    pixels = chosen(path, found, bands)
     exact = pixels.dtype == np.uint8 and bits in (None, 8)
     image = pixels if exact else _unit(path, pixels, found.valid, found.white, bits, [])
     return np.ascontiguousarray(np.repeat(image, 3, 2) if image.shape[2] == 1 else image)
@@ -154,11 +154,7 @@ def luminance(rgb: np.ndarray) -> np.ndarray:
 
 def _valid(path: str | Path, found: Decoded) -> np.ndarray | None:
     """(H, W) bool, None if it is True everywhere."""
-    valid = found.valid
-    if found.alpha is not None:
-        largest = float(found.alpha.max()) if found.alpha.dtype.kind == "f" else np.iinfo(found.alpha.dtype).max
-        opaque = found.alpha > largest / 2
-        valid = opaque if valid is None else valid & opaque
+    valid = shown(found)
     if valid is None or valid.all():
         return None
     if not valid.any():
@@ -171,7 +167,17 @@ def _valid(path: str | Path, found: Decoded) -> np.ndarray | None:
     return np.ascontiguousarray(valid)
 
 
-def _chosen(path: str | Path, found: Decoded, bands: Sequence[int] | None) -> np.ndarray:
+def shown(found: Decoded) -> np.ndarray | None:
+    """(H, W) bool, where a file shows a photograph; None where it tells nothing of that."""
+    valid = found.valid
+    if found.alpha is not None:
+        largest = float(found.alpha.max()) if found.alpha.dtype.kind == "f" else np.iinfo(found.alpha.dtype).max
+        opaque = found.alpha > largest / 2
+        valid = opaque if valid is None else valid & opaque
+    return valid
+
+
+def chosen(path: str | Path, found: Decoded, bands: Sequence[int] | None) -> np.ndarray:
     """(H, W, 1 or 3) of the file's own type."""
     count = found.pixels.shape[2]
     if bands is not None:
@@ -199,11 +205,47 @@ def _unit(
     notes: list[str],
 ) -> np.ndarray:
     """Values as float32 in [0, 1]; what was taken to be white goes into ``notes``."""
-    if bits is not None and (not isinstance(bits, int) or not 1 <= bits <= 32):
-        raise ValueError(f"bits: expected a whole number from 1 to 32, got {bits!r}")
     seen = pixels if valid is None else pixels[valid]
     smallest, largest = float(np.min(seen, initial=0)), float(np.max(seen, initial=0))
+    white = white_of(path, pixels.dtype, (smallest, largest), white, bits, notes)
+    return as_unit(pixels, white, clip=valid is not None)
+
+
+def as_unit(pixels: np.ndarray, white: float, clip: bool = True) -> np.ndarray:
+    """Values of a file as float32 in [0, 1], ``white`` being 1; what is not finite is 0."""
+    image = pixels.astype(np.float32) / np.float32(white)
     floating = pixels.dtype.kind == "f"
+    if floating:
+        image = np.nan_to_num(image, nan=0.0, posinf=0.0, neginf=0.0)
+    return image.clip(0, 1) if floating or clip else image
+
+
+def white_of(
+    path: str | Path,
+    dtype: np.dtype,
+    values: tuple[float, float],
+    white: float | None,
+    bits: int | None,
+    notes: list[str],
+) -> float:
+    """What is white in a file; where that was told from its values, ``notes`` get a line.
+
+    Args:
+        path: of the file.
+        dtype: of its values.
+        values: the smallest (at most 0) and the largest of them.
+        white: of its format; None where the values must tell.
+        bits: as for `read_photograph`.
+        notes: of the file.
+
+    Raises:
+        DataError: values below 0 or above white.
+        ValueError: ``bits`` make no sense.
+    """
+    smallest, largest = values
+    if bits is not None and (not isinstance(bits, int) or not 1 <= bits <= 32):
+        raise ValueError(f"bits: expected a whole number from 1 to 32, got {bits!r}")
+    floating = dtype.kind == "f"
     if not np.isfinite(largest) or smallest < (-1e-3 * max(1.0, largest) if floating else 0):
         raise DataError.about(
             path, f"values from {smallest:.4g} to {largest:.4g}", "0 or more",
@@ -214,25 +256,22 @@ def _unit(
     elif floating and largest <= 1.001:
         white = 1.0
         notes.append(f"numbers up to {largest:.3g}, taken as 0 … 1")
-    elif floating or white is None or pixels.dtype.itemsize > 1:
-        own = 65535.0 if floating else float(np.iinfo(pixels.dtype).max)
+    elif floating or white is None or dtype.itemsize > 1:
+        own = 65535.0 if floating else float(np.iinfo(dtype).max)
         white = _white(largest, own)
         if floating:
             notes.append(f"numbers up to {largest:.4g}, taken as 0 … {white:.0f}")
         elif white < own and largest > 0:
             notes.append(
-                f"{pixels.dtype.itemsize * 8} bits but no value above {largest:.0f}: taken as 0 … {white:.0f} "
-                f"(bits={pixels.dtype.itemsize * 8} takes the whole range)"
+                f"{dtype.itemsize * 8} bits but no value above {largest:.0f}: taken as 0 … {white:.0f} "
+                f"(bits={dtype.itemsize * 8} takes the whole range)"
             )
     if largest > white:
         raise DataError.about(
             path, f"values up to {largest:.4g}", f"at most {white:.0f}",
             "Leave bits= out, or scale the values." if bits is not None else "Scale them to 0 … 1.",
         )  # fmt: skip
-    image = pixels.astype(np.float32) / np.float32(white)
-    if floating:
-        image = np.nan_to_num(image, nan=0.0, posinf=0.0, neginf=0.0)
-    return image.clip(0, 1) if floating or valid is not None else image
+    return white
 
 
 def _white(largest: float, own: float = 65535.0) -> float:

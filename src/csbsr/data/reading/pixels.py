@@ -170,7 +170,12 @@ def _tiff(path: str | Path, data: bytes) -> Decoded:
         opaque = _oriented(tiff.opaque, tiff.orientation) if tiff.opaque is not None else None
         found = found._replace(valid=opaque, notes=tiff.notes, alpha=found.alpha if tiff.alpha is not None else None)
         return _without_nodata(found, tiff.nodata)
-    return _without_nodata(_banded(tiff, tiff.pixels), tiff.nodata)
+    return arranged(tiff, tiff.pixels)
+
+
+def arranged(tiff: Tiff, stored: np.ndarray) -> Decoded:
+    """What pixels (H, W, C) ``stored`` in a TIFF mean."""
+    return _without_nodata(_banded(tiff, stored), tiff.nodata)
 
 
 def _banded(tiff: Tiff, stored: np.ndarray) -> Decoded:

@@ -17,12 +17,13 @@ import numpy as np
 import tifffile
 from PIL import Image
 
+from csbsr.data.errors import DataError
 from csbsr.data.reading.files import DAMAGED, damaged, head_checked, unusual
+from csbsr.data.reading.segments import BY_TIFFFILE
 
 _REDUCED, _MASK = 1, 4  # bits of NewSubfileType
 _ALPHA = (1, 2)  # ExtraSamples: associated, unassociated
 _NODATA = "42113"  # GDAL's tag
-_BY_TIFFFILE = (1, 8, 32946, 34925)  # none, deflate (twice), LZMA
 _BYTES = (5, 32773, 50000, 34925)  # of LZW, PackBits, Zstandard and LZMA: these know no samples
 
 for _logger in ("tifffile", "PIL.TiffImagePlugin"):  # they log what they then raise
@@ -69,7 +70,9 @@ def read_tiff(path: str | Path, data: bytes) -> Tiff:
 def _read(path: str | Path, data: bytes, pages: list[tifffile.TiffPage], count: int) -> Tiff:
     if not pages:
         raise damaged(path, "no page")
-    full = [page for page in pages if not int(page.subfiletype) & (_REDUCED | _MASK)] or pages
+    full = [page for page in pages if not int(page.subfiletype) & (_REDUCED | _MASK)]
+    if not full:
+        raise only_reduced(path)
     page = full[0]
     if not page.imagewidth or not page.imagelength:
         raise damaged(path, "a page without pixels")
@@ -79,31 +82,36 @@ def _read(path: str | Path, data: bytes, pages: list[tifffile.TiffPage], count: 
     notes = []
     if len(full) > 1:
         notes.append(f"holds {count} pages; only the first is read")
-    bands = int(page.samplesperpixel)
+    bands, photometric = int(page.samplesperpixel), int(page.photometric)
+    told = traits(page)
+    eight = page.bitspersample == 8 and int(page.sampleformat) == 1
+    codec = int(page.compression) not in (*BY_TIFFFILE, *_BYTES)  # e.g. JPEG, which Pillow has or has not
+    plain = page is pages[0] and (_plain(page, bands, photometric, told.alpha) or (codec and eight and bands <= 4))
+    pixels = None if plain else _pixels(path, data, page)
+    if pixels is not None and photometric == 0:
+        pixels = _turned_over(pixels)
+    opaque = _mask_band(path, data, page, pages)
+    return told._replace(pixels=pixels, opaque=opaque, notes=tuple(notes))
+
+
+def only_reduced(path: str | Path) -> DataError:
+    """The error for the levels of a pyramid without the image itself."""
+    return DataError.about(
+        path, "only reduced copies of an image (levels of a pyramid)", "the image itself",
+        "Give the file that the pyramid belongs to, or one level as a file of its own with gdal_translate.",
+    )  # fmt: skip
+
+
+def traits(page: tifffile.TiffPage) -> Tiff:
+    """What the tags of a page tell of its pixels, without these."""
+    bands, photometric = int(page.samplesperpixel), int(page.photometric)
     extra = tuple(int(value) for value in (page.extrasamples or ()))
     alpha = next((bands - len(extra) + i for i, kind in enumerate(extra) if kind in _ALPHA), None)
-    photometric = int(page.photometric)
     rgb = photometric in (2, 6) and bands >= 3
     grey = photometric in (0, 1) and (bands == 1 or (bands == 2 and len(extra) == 1))
     tag = page.tags.get(274)
     orientation = int(tag.value) if tag is not None and int(tag.value) in range(1, 9) else 1
-    eight = page.bitspersample == 8 and int(page.sampleformat) == 1
-    codec = int(page.compression) not in (*_BY_TIFFFILE, *_BYTES)  # e.g. JPEG, which Pillow has or has not
-    plain = page is pages[0] and (_plain(page, bands, photometric, alpha) or (codec and eight and bands <= 4))
-    pixels = None if plain else _pixels(path, data, page)
-    if pixels is not None and photometric == 0:
-        pixels = _turned_over(pixels)
-    return Tiff(
-        pixels,
-        grey,
-        rgb,
-        alpha,
-        _mask_band(path, data, page, pages),
-        _nodata(page),
-        orientation,
-        tuple(notes),
-        _compression(page),
-    )
+    return Tiff(None, grey, rgb, alpha, None, _nodata(page), orientation, (), _compression(page))
 
 
 def _compression(page: tifffile.TiffPage) -> str:
@@ -129,7 +137,7 @@ def _pixels(path: str | Path, data: bytes, page: tifffile.TiffPage) -> np.ndarra
     if page.dtype is None:
         raise unusual(path, f"a TIFF of {page.bitspersample} bits packed")
     compression = int(page.compression)
-    if compression in _BY_TIFFFILE:
+    if compression in BY_TIFFFILE:
         array = page.asarray()
     else:
         array = _by_libtiff(path, data, page)
@@ -224,7 +232,7 @@ def _mask_band(
             if (other.imagelength, other.imagewidth) != size:
                 continue
             try:
-                if other.bitspersample == 1 and int(other.compression) not in _BY_TIFFFILE:
+                if other.bitspersample == 1 and int(other.compression) not in BY_TIFFFILE:
                     with Image.open(io.BytesIO(data)) as image:
                         image.seek(pages.index(other))
                         return np.array(image.convert("L")) > 0

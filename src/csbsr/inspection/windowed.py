@@ -1,0 +1,340 @@
+"""The work on images that are read by windows: large TIFFs and georeferenced ones, in memory that does not grow.
+
+The rows are kept in a folder of their own until all are there (`csbsr.inspection.rowfiles`); then the tiled TIFFs, the
+pictures and the measurement are made from them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from csbsr.data.reading import eight_bit, filled
+from csbsr.data.reading.by_rows import Looked, RowReader, can_be_read_by_rows
+from csbsr.data.reading.geo import placing_tags, read_georeference
+from csbsr.files import write_text
+from csbsr.inspection.corrections import MaskDigest, leaves_out
+from csbsr.inspection.geotiff import Raster, write_tiled
+from csbsr.inspection.lines import Frame
+from csbsr.inspection.measuring import Measuring
+from csbsr.inspection.photographs import Photograph
+from csbsr.inspection.pictures import kernel_sheet, overlay
+from csbsr.inspection.record import Handled, Measured, Record, Source
+from csbsr.inspection.rowfiles import RowFiles
+from csbsr.inspection.spread import VARIANCE_WHITE
+from csbsr.inspection.store import KINDS, GrowingFiles
+from csbsr.inspection.views import LARGEST
+from csbsr.measure import BlurMap, TooNoisyError
+from csbsr.measure.ground import Scale
+from csbsr.measure.pieces import MOST_PIXELS, Part, Piece, measure_in_pieces
+from csbsr.predict import Predictor
+from csbsr.predict.by_rows import NO_DATA, ByRows, RowOutcome
+from csbsr.predict.passes import LEVELS, Outcome
+from csbsr.predict.rows import Shrinker
+
+LARGE = 50e6  # pixels, above which a TIFF is read by windows, and its results are as large as it is
+#: Pixels to one of the photograph, along a side, on which cracks are measured: coarser rasters are enlarged for it.
+_FINEST = 4
+_ROWS = 512  # of a result that are read at a time
+_ABSENT = ("consistency", "labelme", "coco")  # kinds that need all of an image at once
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Which images are read by windows, and how large their results are.
+
+    Attributes:
+        mode: True for all TIFFs that can be, False for none; ``auto`` for georeferenced ones and those above 50
+            megapixels.
+        result_scale: pixels of a result to one of the image, along a side; None for 1 above 50 megapixels, else for
+            that of the system.
+    """
+
+    mode: bool | str = "auto"
+    result_scale: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.mode not in (True, False, "auto"):
+            raise ValueError(f"windows: expected true, false or auto, got {self.mode!r}")
+        if self.result_scale not in (None, 1, 2, 4):
+            raise ValueError(f"result_scale: expected 1, 2 or 4, got {self.result_scale!r}")
+
+    def reads(self, path: Path) -> bool:
+        """Is the file at ``path`` read by windows?"""
+        if self.mode is False or not can_be_read_by_rows(path):
+            return False
+        if self.mode is True:
+            return True
+        with RowReader(path) as reader:
+            return math.prod(reader.shape) > LARGE or read_georeference(path) is not None
+
+    def scale_for(self, path: Path, own: int) -> int:
+        """Pixels of a result to one of the image at ``path``, with a system of scale ``own``."""
+        if self.result_scale is not None:
+            return self.result_scale
+        with RowReader(path) as reader:
+            return 1 if math.prod(reader.shape) > LARGE else own
+
+
+def kinds_by_windows(kinds: Collection[str], scale: int) -> list[str]:
+    """Of some kinds of results those of an image that is read by windows, ``scale`` times as large as the image."""
+    absent = {*_ABSENT, *(() if scale > 1 else ("sr",))}
+    return [kind for kind in KINDS if kind in kinds and kind not in absent]
+
+
+class ByWindows:
+    """One image from its file to its results.
+
+    Args:
+        predictor: what runs.
+        measuring: how cracks are measured; None if they are not.
+        item: the image.
+        files: of its results.
+        record: to fill.
+        scale: pixels of the results to one of the image, along a side.
+    """
+
+    def __init__(
+        self,
+        predictor: Predictor,
+        measuring: Measuring | None,
+        item: Photograph,
+        files: GrowingFiles,
+        record: Record,
+        scale: int,
+    ) -> None:
+        self.predictor, self.measuring, self.item, self.scale = predictor, measuring, item, scale
+        self.files, self.record = files, record
+        self.threshold = predictor.threshold
+
+    def run(
+        self,
+        settings: dict[str, Any],
+        tick: Callable[[float], None],
+        bands: Sequence[int] | None = None,
+        bits: int | None = None,
+    ) -> Outcome:
+        """Do all of it.
+
+        Args:
+            settings: what the rows hang on.
+            tick: called with the share of the work just done.
+            bands: as for `csbsr.data.reading.read_photograph`.
+            bits: as there.
+        """
+        if leaves_out(self._stem, self.item.path):
+            raise ValueError(
+                f"{self.item.path}: areas to be left out cannot be taken from an image that is read by windows; make "
+                "them transparent in the image, or use windows=false"
+            )
+        with RowReader(self.item.path, bands, bits) as reader:
+            found = reader.look()
+            self.shape = reader.shape[0] * self.scale, reader.shape[1] * self.scale
+            ground = Scale() if self.measuring is None else self.measuring.ground(self.item.name, self.item.path)
+            rows, outcome, tile = self._rows(reader, settings, tick)
+            self.rows = rows
+            view, cracks = self._view(reader), self._looked_through()
+            counted = max(1, round(found.share * math.prod(self.shape)))
+            result = Outcome(
+                self.shape, (0, 0), outcome.kernels, None, self.crack_pixels / counted, tile, self.scale
+            )  # fmt: skip
+            self._rasters()
+            if "overlay" in self.files.kinds:
+                picture = overlay(view / np.float32(255), cracks)
+                Image.fromarray(picture).save(self.files.temporary("overlay"), quality=90)
+            if "kernel" in self.files.kinds and outcome.kernels is not None:
+                Image.fromarray(kernel_sheet(outcome.kernels)).save(self.files.temporary("kernel"))
+            self.record.handled = Handled(
+                missing_share=None if found.share == 1 else float(f"{1 - found.share:.4g}"),
+                note="; ".join(self._notes(found, outcome, ground)) or None,
+                scale_refused="; ".join(ground.refused) or None,
+            )
+            if self.measuring is not None:
+                self._measure(self.measuring, reader, ground, result, view, counted)
+        return result
+
+    @property
+    def _stem(self) -> Path:
+        place = self.files.place("cracks")
+        return place.with_name(place.name.removesuffix(f"_cracks{KINDS['cracks']}"))
+
+    def _rows(
+        self, reader: RowReader, settings: dict[str, Any], tick: Callable[[float], None]
+    ) -> tuple[RowFiles, RowOutcome, int]:
+        """The rows of the result: those that an earlier run left, and the others."""
+        source = asdict(Source.of(self.item.path))
+        wanted = {"settings": settings, "bytes": source["bytes"], "modified_ns": source["modified_ns"]}
+        flips = self.predictor.options.flips > 1
+        rows = RowFiles(self.files.rows, wanted, self.shape[1], "sr" in self.files.kinds, flips)
+        run = ByRows(self.predictor, reader, self.scale, rows.sr is not None, rows.tile)
+        rows.tile = run.tile
+        share = 1.0 if self.measuring is None else 0.95
+        return rows, run.run(rows, rows.state, lambda done: tick(share * done)), run.tile
+
+    def _notes(self, found: Looked, outcome: RowOutcome, ground: Scale) -> list[str]:
+        """For the person who gave the image."""
+        notes = list(found.notes)
+        if outcome.skipped:
+            notes.append(f"{outcome.skipped} of {outcome.tiles} tiles hold no data and were skipped")
+        if found.broken:
+            pixels = sum(box.pixels for box in found.broken)
+            area = f"{pixels / 1e6:.3g} megapixels"
+            if ground.sampling is not None:
+                area += f", {pixels * float(ground.sampling) ** 2 / 1e6:.3g} m²"
+            places = ", ".join(f"x {box.left} y {box.top}" for box in found.broken[:3])
+            more = ", …" if len(found.broken) > 3 else ""
+            what = "tile is" if len(found.broken) == 1 else "tiles are"
+            notes.append(f"{len(found.broken)} {what} damaged and missing from the result ({area}; at {places}{more})")
+        notes += _told_of_place(self.item.path)
+        return notes
+
+    # ---- what is made of the rows ----
+
+    def mask(self, start: int, stop: int) -> np.ndarray:
+        """Rows of the mask, (n, W) bool."""
+        levels = self.rows.probability.read(start, stop)
+        return np.asarray(levels > self.threshold * LEVELS)
+
+    def _mask_levels(self, start: int, stop: int) -> np.ndarray:
+        levels = self.rows.probability.read(start, stop)
+        found = np.where(levels > self.threshold * LEVELS, np.uint8(255), np.uint8(0))
+        found[levels == NO_DATA] = NO_DATA
+        return found
+
+    def _coloured(self, start: int, stop: int) -> np.ndarray:
+        assert self.rows.sr is not None
+        opaque = self.rows.probability.read(start, stop) != NO_DATA
+        return np.concatenate([self.rows.sr.read(start, stop), opaque[..., None] * np.uint8(255)], axis=2)
+
+    def _rasters(self) -> None:
+        """Write the tiled TIFFs."""
+        tags = placing_tags(self.item.path, self.scale)
+        byte, word = np.dtype(np.uint8), np.dtype(np.uint16)
+        rasters = {
+            "probability": Raster(self.rows.probability.read, self.shape, word, largest=True),
+            "mask": Raster(self._mask_levels, self.shape, byte, largest=True),
+        }
+        if self.rows.sr is not None:
+            rasters["sr"] = Raster(self._coloured, self.shape, byte, 4)
+        if self.rows.uncertainty is not None:
+            rasters["uncertainty"] = Raster(self.rows.uncertainty.read, self.shape, word, largest=True)
+        for kind, raster in rasters.items():
+            if kind in self.files.kinds:
+                nodata = NO_DATA if kind in ("probability", "mask") else None
+                write_tiled(self.files.temporary(kind), raster, self.rows.folder, tags, nodata)
+
+    def _view(self, reader: RowReader) -> np.ndarray:
+        """The image with sides of at most `LARGEST`, (h, w, 3) uint8."""
+        height, width = reader.shape
+        shrinker = Shrinker(height, width, -(-max(height, width) // LARGEST))
+        for start, stop in reader.strips():
+            shrinker.add(eight_bit(reader.rows(start, stop)[0]))
+        return np.rint(shrinker.result()).astype(np.uint8)
+
+    def _looked_through(self) -> np.ndarray:
+        """The cracks at the size of the view; their pixels and the mask's digest are noted."""
+        height, width = self.shape
+        factor = -(-max(height, width) // self.scale // LARGEST) * self.scale
+        cracks, digest = Shrinker(height, width, factor, largest=True), MaskDigest(width)
+        self.crack_pixels = 0
+        for start in range(0, height, _ROWS):
+            mask = self.mask(start, min(start + _ROWS, height))
+            digest.add(mask)
+            cracks.add(mask)
+            self.crack_pixels += int(np.count_nonzero(mask))
+        self.record.digest = digest.text()
+        return cracks.result()
+
+    # ---- measurement ----
+
+    def _probability(self, start: int, stop: int) -> np.ndarray:
+        levels = self.rows.probability.read(start, stop)
+        return (levels * np.float32(1 / LEVELS)).astype(np.float16)
+
+    def _measure(
+        self, measuring: Measuring, reader: RowReader, ground: Scale, outcome: Outcome, view: np.ndarray, counted: int
+    ) -> None:
+        name, record = self.item.name, self.record
+        numbers: Measured | None = None
+
+        finer = max(1, _FINEST // self.scale)
+
+        def measured(part: Part, own: np.ndarray) -> Piece:
+            return self._part(measuring, reader, ground, outcome, part, own)
+
+        try:
+            measurement, cut = measure_in_pieces(
+                self._probability, self.shape, self.threshold, measured, step=self.scale, finer=finer, counted=counted
+            )
+            numbers = measuring.numbers(measurement)
+            if cut and record.handled is not None:
+                told = f"{cut} cracks are too large to be measured whole and are listed in pieces"
+                record.handled = _noted(record.handled, told)
+        except TooNoisyError as error:
+            height, width = (side * finer for side in self.shape)
+            measurement = measuring.nothing((height, width), self.threshold)
+            record.handled = Handled(**{**asdict(record.handled or Handled()), "not_measured": str(error)})
+        table = measuring.save(measurement, name, self.files, None, view, Frame(self.scale * finer, ground.shown))
+        write_text(self.files.pictures.cracks, table)
+        record.stem, record.measured = self.item.stem, numbers
+
+    def _part(
+        self, measuring: Measuring, reader: RowReader, ground: Scale, outcome: Outcome, part: Part, own: np.ndarray
+    ) -> Piece:
+        """What is crack in a window by ``own`` (h, w) bool, measured on as fine a grid as memory allows."""
+        columns, r = slice(part.left, part.right), self.scale
+        valid = self.rows.probability.read(part.top, part.bottom)[:, columns] != NO_DATA
+        segmentation = self._probability(part.top, part.bottom)[:, columns]
+        segmentation[(segmentation >= self.threshold) & ~own] = 0
+        spread = None
+        if self.rows.uncertainty is not None:
+            share = self.rows.uncertainty.read(part.top, part.bottom)[:, columns] * np.float32(1 / LEVELS)
+            spread = np.sqrt(share * np.float32(VARIANCE_WHITE)).astype(np.float16)
+        finer = max(f for f in (1, 2, 4) if f == 1 or (f * r <= _FINEST and part.pixels * f**2 <= MOST_PIXELS))
+        found = measuring.measure(
+            self.item.name, enlarged(segmentation, finer), self.threshold, r * finer,
+            valid.repeat(finer, 0).repeat(finer, 1), None if spread is None else enlarged(spread, finer), ground,
+        )  # fmt: skip
+        if not found.cracks or not measuring.light:
+            return Piece(found, finer)
+        across = slice(part.left // r, part.right // r)
+        image, there = reader.rows(part.top // r, part.bottom // r, across)
+        image = filled(image, there)
+        blur = None
+        if outcome.kernels is not None:
+            blur = BlurMap.of_kernels(outcome.kernels, self.predictor.scale, (image.shape[0], image.shape[1]))
+        return Piece(measuring.with_light(found, image, blur), finer)
+
+
+def enlarged(values: np.ndarray, factor: int) -> np.ndarray:
+    """Values (h, w) float16 between their pixels' centres, (factor·h, factor·w) float16."""
+    if factor == 1:
+        return values
+    size = values.shape[1] * factor, values.shape[0] * factor
+    return cv2.resize(values.astype(np.float32), size, interpolation=cv2.INTER_LINEAR).astype(np.float16)
+
+
+def _noted(handled: Handled, told: str) -> Handled:
+    note = told if handled.note is None else f"{handled.note}; {told}"
+    return Handled(**{**asdict(handled), "note": note})
+
+
+def _told_of_place(path: Path) -> list[str]:
+    """What is missing of where a TIFF lies."""
+    geo = read_georeference(path)
+    if geo is None:
+        return ["not georeferenced, or not by a transform: its results and lines are in pixels"]
+    notes = []
+    if geo.epsg is None:
+        notes.append("names no coordinate system by its code: its lines are in pixels, its rasters lie as it does")
+    _, b, _, d, _, _ = geo.transform
+    if b or d:
+        notes.append("turned against its coordinates, which its results are too")
+    return notes
