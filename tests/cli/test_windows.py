@@ -1,0 +1,95 @@
+"""csbsr-predict windows=true: a georeferenced mosaic by windows, killed and gone on, placed where it lies."""
+
+import json
+
+import numpy as np
+import pytest
+import tifffile
+
+from csbsr.cli import predict
+from csbsr.predict import by_rows
+from tests.cli.inprocess import exit_code
+from tests.mosaics import CORNER, EPSG, PIXEL, DrawnCrack, transparent, write_mosaic
+
+WIDTH, HEIGHT = 420, 330
+LINE = DrawnCrack(np.stack([np.arange(90.0, 330, 2), 150 + 8 * np.sin(np.arange(120) / 9)], 1), 4.0)
+
+
+class Killed(BaseException):
+    """As if the process had ended."""
+
+
+def run(mosaic, output, *words):
+    given = f"input={mosaic}", f"output={output}", "device=cpu", "backend=torch", "save=mask,probability", "tile=384"
+    return exit_code(predict.main, *given, "margin_sr=128", "margin_segmentation=128", "windows=true", *words)
+
+
+@pytest.fixture(scope="module")
+def mosaic(tmp_path_factory):
+    return write_mosaic(tmp_path_factory.mktemp("mosaic") / "wall.tif", WIDTH, HEIGHT, [LINE], side=64)
+
+
+@pytest.fixture(scope="module")
+def whole(mosaic, tmp_path_factory):
+    output = tmp_path_factory.mktemp("whole")
+    assert run(mosaic, output, "result_scale=2") == 0
+    return output
+
+
+def test_results_lie_where_the_mosaic_lies(whole):
+    rasterio = pytest.importorskip("rasterio")
+    with rasterio.open(whole / "wall_probability.tif") as found:
+        assert found.crs.to_epsg() == EPSG
+        assert (found.width, found.height) == (2 * WIDTH, 2 * HEIGHT)
+        assert found.transform.a == pytest.approx(PIXEL / 2)
+        assert (found.transform.c, found.transform.f) == pytest.approx(CORNER)
+        assert found.is_tiled
+
+
+def test_nothing_is_marked_where_there_is_no_data(whole):
+    y, x = np.mgrid[:HEIGHT, :WIDTH] + 0.5
+    corner = np.repeat(np.repeat(transparent(x, y, WIDTH, HEIGHT), 2, 0), 2, 1)
+    mask = tifffile.imread(whole / "wall_mask.tif")
+    assert mask.shape == corner.shape
+    assert set(np.unique(mask[corner])) <= {0, mask[0, 0]}
+    row = json.loads((whole / "summary.json").read_text())["photographs"][0]
+    assert row["missing_share"] == pytest.approx(corner.mean(), abs=0.01)
+
+
+def test_the_crack_is_found_where_it_was_drawn(whole):
+    lines = json.loads((whole / "cracks.geojson").read_text())["features"]
+    points = np.concatenate(
+        [
+            np.concatenate([np.asarray(part) for part in shape["coordinates"]])
+            if shape["type"] == "MultiLineString"
+            else np.asarray(shape["coordinates"])
+            for shape in (line["geometry"] for line in lines)
+        ]
+    )
+    pixels = np.stack([(points[:, 0] - CORNER[0]) / PIXEL, (CORNER[1] - points[:, 1]) / PIXEL], 1)
+    distances = np.abs(pixels[:, None] - LINE.points).max(2).min(1)
+    assert np.mean(distances < 2.5) > 0.8
+    covered = np.abs(LINE.points[:, None] - pixels).max(2).min(1)
+    assert np.mean(covered < 15) > 0.6
+
+
+def test_a_killed_run_goes_on_at_its_row(mosaic, whole, tmp_path, monkeypatch):
+    rows, step = [], by_rows.ByRows._row
+
+    def counted(self, i, *more):
+        rows.append(i)
+        if len(rows) == 3:
+            raise Killed
+        return step(self, i, *more)
+
+    monkeypatch.setattr(by_rows.ByRows, "_row", counted)
+    with pytest.raises(Killed):
+        run(mosaic, tmp_path, "result_scale=2")
+    stopped = rows[-1]
+    assert run(mosaic, tmp_path, "result_scale=2") == 0
+    assert rows[3] == stopped  # not from the first
+    for kind in ("mask", "probability"):
+        a, b = (tifffile.imread(folder / f"wall_{kind}.tif") for folder in (whole, tmp_path))
+        assert np.array_equal(a, b)
+    tables = [(folder / "cracks.csv").read_bytes() for folder in (whole, tmp_path)]
+    assert tables[0] == tables[1]
