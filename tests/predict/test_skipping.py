@@ -122,7 +122,8 @@ def test_a_blind_system_runs_in_kept_tiles_alone(photograph, kernel):
     network = serial(KBPN, PSPNET)
     skipping = predictors(network, kernel=kernel)[1]
     windows = []
-    network.sr.register_forward_pre_hook(lambda part, inputs: windows.append(inputs[0].shape))
+    super_resolve = network.sr.with_kernels
+    network.sr.with_kernels = lambda lr, kernels=None: windows.append(lr.shape) or super_resolve(lr, kernels)
     found = skipping.predict(photograph)
     first = 1  # a small window tells how much memory is needed
     assert len(windows) == first + 4 * (1 if kernel == "tile" else 2)  # one kernel is estimated on kept tiles, too

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -311,9 +311,9 @@ class Run:
 
         With ``kernel=auto`` that is where there are few tiles, or an estimate is less than `ALIKE` like their mean.
         """
-        windows = self._samples()
-        asked = self.options.kernel == "photograph"
-        if not asked and len(windows) >= len(self.layout.rows) * len(self.layout.columns):
+        shown = [(i, j) for i, j in np.ndindex(*self.kept.shape) if self._shows_blur(i, j)]
+        asked, windows = self.options.kernel == "photograph", self._samples(shown)
+        if not asked and len(windows) == len(shown):
             return None
         found = []
         for top, left in windows:
@@ -328,15 +328,12 @@ class Run:
         alike = float(kernel_psnr(last, mean[:, -1:].expand_as(last)).min()) >= ALIKE
         return mean if asked or alike else None
 
-    def _samples(self) -> list[tuple[Window, Window]]:
-        """Windows in the middle of tiles that hold some of the photograph."""
-        rows, columns = self.layout.rows, self.layout.columns
-        tiles = [
-            (i, j) for i in range(len(rows)) for j in range(len(columns)) if self._shows_blur(i, j)
-        ]  # fmt: skip
+    def _samples(self, tiles: Sequence[tuple[int, int]]) -> list[tuple[Window, Window]]:
+        """Windows in the middle of some of the ``tiles``."""
         least, most = _SAMPLES
         count = min(len(tiles), most, max(least, round(_SAMPLED * len(tiles))))
         chosen = sorted({round(place) for place in np.linspace(0, len(tiles) - 1, count)})
+        rows, columns = self.layout.rows, self.layout.columns
         return [(rows.middle(i, _SAMPLE), columns.middle(j, _SAMPLE)) for i, j in (tiles[place] for place in chosen)]
 
     def _kernel_array(self) -> np.ndarray | None:
