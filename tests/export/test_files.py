@@ -10,6 +10,7 @@ import torch
 import csbsr
 from csbsr.export import models
 from csbsr.export.deepness import deepness_metadata
+from csbsr.export.model_card import model_card
 from csbsr.export.write import ExportOptions, export, place_of
 from csbsr.joint.exported import ExportedSerial
 from csbsr.weights.exported import ENTRY, load_exported, seal, sealed
@@ -242,3 +243,11 @@ def test_the_seal():
     assert not sealed(data)
     assert not sealed(data + seal(data, b"more"))
     assert sealed(data + seal(data, b"more") + b" -->", b"more")
+
+
+def test_a_model_card_tells_how_it_was_trained_without_the_paths_of_its_maker():
+    network = system("bicubic_unet")
+    network.card["overrides"] = ["recipe=quick", "data.root=/home/someone/walls", "data.mask_name={name} x.png"]
+    text = model_card(network, "model.safetensors", "0" * 64)
+    assert "csbsr-train recipe=quick 'data.mask_name={name} x.png'" in text
+    assert "someone" not in text

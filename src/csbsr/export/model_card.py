@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 
 from csbsr.export.card import NO_LICENSE, license_of
 from csbsr.joint import JointSystem, describe
@@ -34,7 +36,8 @@ def model_card(network: JointSystem, file: str, sha256: str) -> str:
         "trained with csbsr": card.get("version", "unknown"),
         "seed": card.get("seed", "unknown"),
     }
-    command = " ".join(["csbsr-train", *map(str, card.get("overrides", []))])
+    words = [word for word in map(str, card.get("overrides", [])) if not re.search(r"=.*[/\\]", word)]  # no paths
+    command = shlex.join(["csbsr-train", *words])
     text = [
         *head,
         "",
