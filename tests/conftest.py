@@ -30,3 +30,13 @@ def photographs() -> Path:
     if not root:
         pytest.skip("CSBSR_TEST_DATA is not set: no real photographs")
     return Path(root)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _freed_memory_goes_back():
+    """Commands called in this process would have it keep all that its tests ever took; others measure its memory."""
+    from csbsr.cli import config
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(config, "keep_freed_memory", lambda: False)
+        yield
