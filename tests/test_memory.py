@@ -27,6 +27,7 @@ before = faults()
 for _ in range(10):
     np.ones(5_000_000)
 made, kept = faults() - before, resident()
+assert available_memory(enough=1) > 1 and abs(resident() - kept) < 1  # asked before each image that is read
 available_memory()
 print(made, kept - resident())
 """

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import math
 import os
 from pathlib import Path
 
 
-def available_memory() -> int | None:
+def available_memory(enough: float = math.inf) -> int | None:
     """Bytes that the process may still take without swapping; None where the system does not say.
 
-    On Linux the smaller of what the machine and what the control group (a container's limit) have left; what this
-    process keeps for later (`keep_freed_memory`) is given back first, so that it counts.
+    On Linux the smaller of what the machine and what the control group (a container's limit) have left.  What this
+    process keeps for later (`keep_freed_memory`) is given back, so that it counts, unless ``enough`` are free anyway.
     """
+    free = _free_memory()
+    if free is None or free >= enough:
+        return free
     give_back_memory()
+    return _free_memory()
+
+
+def _free_memory() -> int | None:
     found = [value for value in (_machine(), _control_group()) if value is not None]
     return min(found) if found else None
 

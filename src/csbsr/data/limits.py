@@ -53,7 +53,7 @@ def check_memory(path: str | Path, needed: int, available: int | None = None) ->
     Raises:
         DataError: it does not fit.
     """
-    free = available_memory() if available is None else available
+    free = available_memory(needed) if available is None else available
     if free is not None and needed > free:
         raise DataError.about(
             path,
