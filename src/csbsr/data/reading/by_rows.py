@@ -21,10 +21,9 @@ from csbsr.data.reading.files import DAMAGED, damaged
 from csbsr.data.reading.photographs import as_unit, chosen, filled, read_photograph, shown, white_of
 from csbsr.data.reading.pixels import Decoded, arranged
 from csbsr.data.reading.segments import Box, segment_size, segments_of
-from csbsr.data.reading.tiff import only_reduced, traits
+from csbsr.data.reading.tiff import full_pages, mask_of, traits
 from csbsr.data.regular import check_regular
 
-_REDUCED, _MASK = 1, 4  # bits of NewSubfileType
 _STRIP = 256  # rows of the first look at a time, at least
 _LARGEST_SEGMENT = 256 << 20  # bytes of one tile or strip that is decoded whole
 
@@ -192,15 +191,5 @@ def can_be_read_by_rows(path: str | Path) -> bool:
 def _pages(path: str | Path, file: tifffile.TiffFile) -> tuple[tifffile.TiffPage, tifffile.TiffPage | None]:
     """The page of the image, and its mask."""
     pages = [page for page in file.pages[:64] if isinstance(page, tifffile.TiffPage)]
-    full = [page for page in pages if not int(page.subfiletype) & (_REDUCED | _MASK)]
-    if not full:
-        raise only_reduced(path)
-    page = full[0]
-    masks = (
-        other
-        for other in pages
-        if int(other.subfiletype) & _MASK
-        and not int(other.subfiletype) & _REDUCED
-        and (other.imagelength, other.imagewidth) == (page.imagelength, page.imagewidth)
-    )
-    return page, next(masks, None)
+    page = full_pages(path, pages)[0]
+    return page, mask_of(page, pages)

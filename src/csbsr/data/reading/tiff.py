@@ -10,6 +10,7 @@ import io
 import logging
 import math
 import struct
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -70,9 +71,7 @@ def read_tiff(path: str | Path, data: bytes) -> Tiff:
 def _read(path: str | Path, data: bytes, pages: list[tifffile.TiffPage], count: int) -> Tiff:
     if not pages:
         raise damaged(path, "no page")
-    full = [page for page in pages if not int(page.subfiletype) & (_REDUCED | _MASK)]
-    if not full:
-        raise only_reduced(path)
+    full = full_pages(path, pages)
     page = full[0]
     if not page.imagewidth or not page.imagelength:
         raise damaged(path, "a page without pixels")
@@ -94,12 +93,28 @@ def _read(path: str | Path, data: bytes, pages: list[tifffile.TiffPage], count: 
     return told._replace(pixels=pixels, opaque=opaque, notes=tuple(notes))
 
 
-def only_reduced(path: str | Path) -> DataError:
-    """The error for the levels of a pyramid without the image itself."""
-    return DataError.about(
-        path, "only reduced copies of an image (levels of a pyramid)", "the image itself",
-        "Give the file that the pyramid belongs to, or one level as a file of its own with gdal_translate.",
-    )  # fmt: skip
+def full_pages(path: str | Path, pages: Sequence[tifffile.TiffPage]) -> list[tifffile.TiffPage]:
+    """The pages that are images themselves, neither reduced copies nor masks.
+
+    Raises:
+        DataError: there is none.
+    """
+    full = [page for page in pages if not int(page.subfiletype) & (_REDUCED | _MASK)]
+    if not full:
+        raise DataError.about(
+            path, "only reduced copies of an image (levels of a pyramid)", "the image itself",
+            "Give the file that the pyramid belongs to, or one level as a file of its own with gdal_translate.",
+        )  # fmt: skip
+    return full
+
+
+def mask_of(page: tifffile.TiffPage, pages: Sequence[tifffile.TiffPage]) -> tifffile.TiffPage | None:
+    """The page with GDAL's mask band of ``page``; None without one of its size."""
+    for other in pages:
+        masks = int(other.subfiletype) & _MASK and not int(other.subfiletype) & _REDUCED
+        if masks and (other.imagelength, other.imagewidth) == (page.imagelength, page.imagewidth):
+            return other
+    return None
 
 
 def traits(page: tifffile.TiffPage) -> Tiff:
@@ -226,20 +241,17 @@ def _mask_band(
     path: str | Path, data: bytes, page: tifffile.TiffPage, pages: list[tifffile.TiffPage]
 ) -> np.ndarray | None:
     """True where GDAL's mask band shows the photograph; None without one of the page's size."""
-    size = (page.imagelength, page.imagewidth)
-    for other in pages:
-        if other is not page and int(other.subfiletype) & _MASK and not int(other.subfiletype) & _REDUCED:
-            if (other.imagelength, other.imagewidth) != size:
-                continue
-            try:
-                if other.bitspersample == 1 and int(other.compression) not in BY_TIFFFILE:
-                    with Image.open(io.BytesIO(data)) as image:
-                        image.seek(pages.index(other))
-                        return np.array(image.convert("L")) > 0
-                return other.asarray().reshape(size) > 0
-            except DAMAGED as error:
-                raise unusual(path, f"a TIFF whose mask band cannot be read ({error})") from error
-    return None
+    mask = mask_of(page, pages)
+    if mask is None:
+        return None
+    try:
+        if mask.bitspersample == 1 and int(mask.compression) not in BY_TIFFFILE:
+            with Image.open(io.BytesIO(data)) as image:
+                image.seek(pages.index(mask))
+                return np.array(image.convert("L")) > 0
+        return mask.asarray().reshape(page.imagelength, page.imagewidth) > 0
+    except DAMAGED as error:
+        raise unusual(path, f"a TIFF whose mask band cannot be read ({error})") from error
 
 
 def _nodata(page: tifffile.TiffPage) -> float | None:
