@@ -22,7 +22,7 @@ from numpy.typing import DTypeLike
 from csbsr.files import whole, write_text
 from csbsr.inspection.spread import VARIANCE_WHITE
 from csbsr.predict.by_rows import Rows, State
-from csbsr.predict.passes import LEVELS
+from csbsr.predict.rows import as_levels
 
 _JOURNAL = "journal.json"
 _FORMAT = 1
@@ -120,8 +120,7 @@ class RowFiles:
         if self.sr is not None and rows.sr is not None:
             self.sr.append(rows.sr)
         if self.uncertainty is not None and rows.variance is not None:
-            share = (rows.variance / np.float32(VARIANCE_WHITE)).clip(0, 1)
-            self.uncertainty.append(np.rint(share * np.float32(LEVELS)))
+            self.uncertainty.append(as_levels(rows.variance / np.float32(VARIANCE_WHITE)))
         self._rows += len(rows.levels)
 
     def keep(self, row: int, state: State) -> None:

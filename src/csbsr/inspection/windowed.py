@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +36,8 @@ from csbsr.measure.ground import Scale
 from csbsr.measure.pieces import MOST_PIXELS, Part, Piece, measure_in_pieces
 from csbsr.predict import Predictor
 from csbsr.predict.by_rows import NO_DATA, ByRows, RowOutcome
-from csbsr.predict.passes import LEVELS, Outcome
-from csbsr.predict.rows import Shrinker
+from csbsr.predict.passes import Outcome
+from csbsr.predict.rows import LEVELS, Shrinker
 
 LARGE = 50e6  # pixels, above which a TIFF is read by windows, and its results are as large as it is
 #: Pixels to one of the photograph, along a side, on which cracks are measured: coarser rasters are enlarged for it.
@@ -280,7 +280,7 @@ class ByWindows:
         except TooNoisyError as error:
             height, width = (side * finer for side in self.shape)
             measurement = measuring.nothing((height, width), self.threshold)
-            record.handled = Handled(**{**asdict(record.handled or Handled()), "not_measured": str(error)})
+            record.handled = replace(record.handled or Handled(), not_measured=str(error))
         table = measuring.save(measurement, name, self.files, None, view, Frame(self.scale * finer, ground.shown))
         write_text(self.files.pictures.cracks, table)
         record.stem, record.measured = self.item.stem, numbers
@@ -323,7 +323,7 @@ def enlarged(values: np.ndarray, factor: int) -> np.ndarray:
 
 def _noted(handled: Handled, told: str) -> Handled:
     note = told if handled.note is None else f"{handled.note}; {told}"
-    return Handled(**{**asdict(handled), "note": note})
+    return replace(handled, note=note)
 
 
 def _told_of_place(path: Path) -> list[str]:

@@ -21,8 +21,8 @@ from csbsr.inspection.spread import VARIANCE_WHITE
 from csbsr.inspection.store import GrowingFiles
 from csbsr.inspection.views import LARGEST
 from csbsr.measure import reduction
-from csbsr.predict.passes import LEVELS, Outcome, Sink
-from csbsr.predict.rows import Shrinker
+from csbsr.predict.passes import Outcome, Sink
+from csbsr.predict.rows import LEVELS, Shrinker, as_levels
 
 _WHOLE_IMAGES = (("sr", 3, 8), ("probability", 1, 16), ("mask", 1, 8), ("uncertainty", 1, 16))  # kind, channels, bits
 _POLYGONS = {"labelme": labelme, "coco": coco}
@@ -77,8 +77,7 @@ class ResultFiles:
         if "mask" in self._writers:
             self._writers["mask"].write(mask.astype(np.uint8) * np.uint8(255))
         if "uncertainty" in self._writers and variance is not None:
-            share = (variance / np.float32(VARIANCE_WHITE)).clip(0, 1)
-            self._writers["uncertainty"].write(np.rint(share * np.float32(LEVELS)).astype(np.uint16))
+            self._writers["uncertainty"].write(as_levels(variance / np.float32(VARIANCE_WHITE)))
         if self._overlay is not None:
             self._overlay[1].add(mask)
 

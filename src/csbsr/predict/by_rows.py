@@ -12,18 +12,17 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
-from torch import Tensor
-from torch.nn import functional as F
 
 from csbsr.data.reading import eight_bit, filled
 from csbsr.data.reading.by_rows import Looked
 from csbsr.joint.lite_appearance import Appearance
 from csbsr.joint.lite_appearance import flipped as flipped_appearance
 from csbsr.memory import available_memory
-from csbsr.predict.passes import LEVELS, Layout
+from csbsr.predict.passes import Layout
 from csbsr.predict.predictor import Predictor
-from csbsr.predict.system import FLIPS, flipped
-from csbsr.predict.tiling import Blender, Window
+from csbsr.predict.rows import as_levels, magnified
+from csbsr.predict.system import FLIPS, flipped, pooled, require_finite, unit
+from csbsr.predict.tiling import Blender, Window, spread_over
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +50,7 @@ class Source(Protocol):
 class Rows(NamedTuple):
     """Finished rows of the result."""
 
-    levels: np.ndarray  #: (n, W) uint16, probability times `LEVELS`; `NO_DATA` where there is no photograph
+    levels: np.ndarray  #: (n, W) uint16, probability in `LEVELS`; `NO_DATA` where there is no photograph
     variance: np.ndarray | None  #: (n, W) float32, of the probability over the flips; None with one flip
     sr: np.ndarray | None  #: (n, W, 3) uint8; None if it was not asked for
 
@@ -173,8 +172,8 @@ class ByRows:
         for f, axes in enumerate(self._flips):
             own = None if appearance is None else flipped_appearance(appearance, axes)
             upscaled = self.system.upscale(self.system.tensor(flipped(lr, axes)), appearance=own)
-            if upscaled.segmentation is None or not np.isfinite(upscaled.segmentation.sum()):
-                raise ValueError("the network's results are not finite; use precision=float32, or another checkpoint")
+            assert upscaled.segmentation is not None  # in one pass
+            require_finite(upscaled.segmentation)
             probability = pooled(torch.from_numpy(upscaled.segmentation)[None], k)
             answers.add(i, j, flipped(probability, axes), *window, f)
             if images is not None and not axes:
@@ -188,10 +187,10 @@ class ByRows:
         row, r = 0, self.scale
         for part in parts:
             n = part.shape[1]
-            here = shown[row // r : -(-(row + n) // r)].repeat(r, 0).repeat(r, 1)[row % r : row % r + n]
+            here = magnified(shown, row, n, r)
             row += n
             picture = next(pictures, None)
-            levels = np.rint(part.mean(0).clip(0, 1) * np.float32(LEVELS)).astype(np.uint16)
+            levels = as_levels(part.mean(0))
             levels[levels == NO_DATA] = 0
             levels[~here] = NO_DATA
             variance = None if len(part) == 1 else part.var(0) * here
@@ -245,8 +244,8 @@ class ByRows:
         free = available_memory() if self.system.device.type == "cpu" else None
         if free is None:
             return tile
-        per_pixel, smallest = self.system.bytes_per_pixel()[0], max(32, self.system.align * self.system.scale)
-        while tile // 2 >= smallest and self._need(tile, per_pixel) > _USABLE * free:
+        per_pixel = self.system.bytes_per_pixel()[0]
+        while tile // 2 >= self.system.smallest_tile and self._need(tile, per_pixel) > _USABLE * free:
             tile //= 2
             log.warning("memory is short: using tile=%d", tile)
         return tile
@@ -268,7 +267,7 @@ def looked_windows(source: Source) -> Iterator[np.ndarray]:
     for top in _spread(height, tall):
         image, valid = source.rows(top, top + tall)
         lefts = [left for left in range(0, width - wide + 1, wide) if valid[:, left : left + wide].all()]
-        for left in (lefts[k] for k in sorted({round(k) for k in np.linspace(0, len(lefts) - 1, _BANDS)}) if lefts):
+        for left in spread_over(lefts, _BANDS):
             found = True
             yield image[:, left : left + wide]
         if not found and not partly and valid.any():
@@ -282,17 +281,6 @@ def looked_windows(source: Source) -> Iterator[np.ndarray]:
 def _spread(length: int, side: int) -> list[int]:
     """First pixels of windows along a side, at most `_BANDS`."""
     return sorted({int(start) for start in np.linspace(0, length - side, 2 * _BANDS + 1)[1::2]})
-
-
-def pooled(image: Tensor, k: int) -> np.ndarray:
-    """Means (C, H/k, W/k) over k × k pixels of ``image`` (1, C, H, W)."""
-    return (image if k == 1 else F.avg_pool2d(image, k))[0].float().cpu().numpy()
-
-
-def unit(image: np.ndarray) -> np.ndarray:
-    """(h, w, 3) uint8, or float32 in [0, 1], as (3, h, w) float32 in [0, 1]."""
-    image = image.transpose(2, 0, 1)
-    return image / np.float32(255) if image.dtype == np.uint8 else image.astype(np.float32)
 
 
 def _appearance_in(state: State) -> Appearance | None:

@@ -11,7 +11,6 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from csbsr.data.reading import filled
 from csbsr.joint import LiteSystem
@@ -19,12 +18,11 @@ from csbsr.joint.lite_appearance import Appearance, appearance_of
 from csbsr.joint.lite_appearance import flipped as flipped_appearance
 from csbsr.metrics.image import kernel_psnr
 from csbsr.predict.consistency import Consistency, difference, summarised
-from csbsr.predict.rows import RowStore, Shrinker, Statistics, as_float
+from csbsr.predict.rows import LEVELS, RowStore, Shrinker, Statistics, as_float, as_levels, magnified
 from csbsr.predict.skipping import fully_seen, skipped_share
-from csbsr.predict.system import FLIPS, System, Upscaled, flipped
-from csbsr.predict.tiling import Axis, Blender, Window
+from csbsr.predict.system import FLIPS, System, Upscaled, flipped, pooled, require_finite, unit
+from csbsr.predict.tiling import Axis, Blender, Window, spread_over
 
-LEVELS = 65535  # of a probability in a file; the mask follows from the rounded probability, so both files agree
 _AROUND = 16  # pixels of the photograph around a tile that its difference from the photograph needs
 _SAMPLES = (4, 16)  # tiles, at least and at most, in whose middle one kernel for the photograph is estimated
 _SAMPLED = 0.25  # of the tiles, between these
@@ -187,11 +185,11 @@ class Run:
             found = 0
             row = 0
             for probabilities in self._second_pass(store, statistics):
-                _require_finite(probabilities)
+                require_finite(probabilities)
                 if (counts := self._counts(row, probabilities.shape[1], s)) is not None:
                     probabilities = probabilities * counts
                 row += probabilities.shape[1]
-                levels = np.rint(probabilities.mean(0).clip(0, 1) * np.float32(LEVELS)).astype(np.uint16)
+                levels = as_levels(probabilities.mean(0))
                 mask = levels > self.options.threshold * LEVELS
                 sink.segmentation(levels, mask, probabilities.var(0) if len(probabilities) > 1 else None)
                 cracks.add(mask)
@@ -224,10 +222,10 @@ class Run:
                     kernels.append(upscaled.kernel)
                     if residual is not None and not axes and self.kept[i, j]:
                         residual.add(i, j, *self._difference(i, j, image, upscaled, top, left))
-                    sr = upscaled.sr if k == 1 else F.avg_pool2d(upscaled.sr_tensor, k)[0].cpu().numpy()
+                    sr = upscaled.sr if k == 1 else pooled(upscaled.sr_tensor, k)
                     for blender, part, first in ((images, sr, 3 * f), (answers, upscaled.segmentation, f)):
                         if blender is not None and part is not None:
-                            _require_finite(part)
+                            require_finite(part)
                             blender.add(i, j, flipped(part, axes), top, left, first)
                     self._tick(self._step)
                 self._kernels[i, j] = kernels
@@ -332,9 +330,8 @@ class Run:
         """Windows in the middle of some of the ``tiles``."""
         least, most = _SAMPLES
         count = min(len(tiles), most, max(least, round(_SAMPLED * len(tiles))))
-        chosen = sorted({round(place) for place in np.linspace(0, len(tiles) - 1, count)})
         rows, columns = self.layout.rows, self.layout.columns
-        return [(rows.middle(i, _SAMPLE), columns.middle(j, _SAMPLE)) for i, j in (tiles[place] for place in chosen)]
+        return [(rows.middle(i, _SAMPLE), columns.middle(j, _SAMPLE)) for i, j in spread_over(tiles, count)]
 
     def _kernel_array(self) -> np.ndarray | None:
         if not self.system.estimates_kernel:
@@ -351,15 +348,11 @@ class Run:
         part = self.photograph[top.slice, left.slice]
         if self.valid is not None:
             part = filled(part, self.valid[top.slice, left.slice])
-        part = part.transpose(2, 0, 1)
-        return part / np.float32(255) if part.dtype == np.uint8 else part.astype(np.float32)
+        return unit(part)
 
     def _counts(self, row: int, number: int, s: int) -> np.ndarray | None:
         """(n, W) bool, where rows of what is ``s`` times as large show the photograph; None for everywhere."""
-        if self.valid is None:
-            return None
-        part = self.valid[row // s : -(-(row + number) // s)].repeat(s, 0).repeat(s, 1)
-        return part[row % s : row % s + number]
+        return None if self.valid is None else magnified(self.valid, row, number, s)
 
     def _compared(self) -> np.ndarray | None:
         """(h, w) bool, where photograph and result are compared; None for everywhere."""
@@ -372,8 +365,3 @@ class Run:
         """Whether tile (i, j) gets the full pass and holds some of the photograph."""
         top, left = self.layout.window(i, j, self.layout.margin_sr)
         return bool(self.kept[i, j]) and (self.valid is None or bool(self.valid[top.slice, left.slice].any()))
-
-
-def _require_finite(rows: np.ndarray) -> None:
-    if not np.isfinite(rows.sum()):  # of values around [0, 1]: one that is not finite shows in it
-        raise ValueError("the network's results are not finite; use precision=float32, or another checkpoint")

@@ -20,7 +20,8 @@ from csbsr.predict.choosing import fewest_pixels
 from csbsr.predict.consistency import Consistency
 from csbsr.predict.memory import out_of_memory
 from csbsr.predict.options import DEFAULT_THRESHOLD, PredictionOptions, suggested, threshold_of
-from csbsr.predict.passes import LEVELS, Layout, Outcome, PassOptions, Run, Sink
+from csbsr.predict.passes import Layout, Outcome, PassOptions, Run, Sink
+from csbsr.predict.rows import LEVELS
 from csbsr.predict.skipping import first_look, tiles_kept
 from csbsr.predict.system import System
 from csbsr.sr import Bicubic
@@ -220,7 +221,7 @@ class Predictor:
             # Outside of the handler, whose traceback would keep the tensors alive.
             del run
             progress.undo()
-            if tile // 2 < self._smallest:
+            if tile // 2 < self.system.smallest_tile:
                 break
             tile //= 2
             log.warning("memory ran out; trying again with tile=%d", tile)
@@ -228,10 +229,6 @@ class Predictor:
             f"memory: it ran out, also with tile={tile} ({reason}); free some, or use precision=bfloat16, flips=1 "
             "or device=cpu"
         )
-
-    @property
-    def _smallest(self) -> int:
-        return max(32, self.system.align * self.scale)
 
     def _layout(self, shape: tuple[int, int], tile: int) -> Layout:
         return Layout.of(shape, self.system, tile, self.options.margins, self.options.blend)
@@ -252,7 +249,7 @@ class Predictor:
                 lambda larger: self.memory_needed(shape, larger, kernels) <= _GROWS * free,
             )
         while (need := self.memory_needed(shape, tile, kernels)) > _USABLE * free:
-            if tile // 2 < self._smallest:
+            if tile // 2 < self.system.smallest_tile:
                 raise ValueError(
                     f"memory: this photograph of {shape[1]} x {shape[0]} pixels needs about {need / 1e9:.1f} GB with "
                     f"tile={tile}, but {free / 1e9:.1f} GB are free; close other programs or cut the photograph"

@@ -11,7 +11,8 @@ from numpy.typing import DTypeLike
 
 #: Largest image kept in memory, in bytes.
 IN_MEMORY = 32 << 20
-_MAXIMUM = 65535
+#: White of an image kept in 16 bits, and of a probability: the mask follows from the rounded one, so both files agree.
+LEVELS = 65535
 
 
 class RowStore:
@@ -40,8 +41,7 @@ class RowStore:
 
     def append(self, rows: np.ndarray) -> None:
         """Add rows (C, n, W) at the bottom; values outside [0, 1] are clipped."""
-        levels = np.rint(np.clip(rows, 0, 1) * np.float32(_MAXIMUM)).astype(np.uint16)
-        self._file.write(np.ascontiguousarray(levels.transpose(1, 0, 2)).data)
+        self._file.write(np.ascontiguousarray(as_levels(rows).transpose(1, 0, 2)).data)
 
     def read(self, start: int, stop: int) -> np.ndarray:
         """Rows ``start`` to ``stop`` (excluded) as (n, C, W) uint16; see `as_float`."""
@@ -53,9 +53,20 @@ class RowStore:
         return np.frombuffer(data, np.uint16).reshape(stop - start, self.channels, self.width)
 
 
+def as_levels(values: np.ndarray) -> np.ndarray:
+    """Values clipped to [0, 1] as uint16, 1 being `LEVELS`."""
+    return np.rint(values.clip(0, 1) * np.float32(LEVELS)).astype(np.uint16)
+
+
 def as_float(levels: np.ndarray) -> np.ndarray:
     """What `RowStore.read` returned, (n, C, W), as float32 (C, n, W) in [0, 1]."""
-    return levels.transpose(1, 0, 2).astype(np.float32) * np.float32(1 / _MAXIMUM)
+    return levels.transpose(1, 0, 2).astype(np.float32) * np.float32(1 / LEVELS)
+
+
+def magnified(valid: np.ndarray, row: int, number: int, s: int) -> np.ndarray:
+    """(number, s·w) bool: the rows from ``row`` on of what is ``s`` times as large as ``valid`` (h, w)."""
+    part = valid[row // s : -(-(row + number) // s)].repeat(s, 0).repeat(s, 1)
+    return part[row % s : row % s + number]
 
 
 class Statistics:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from csbsr.predict.rows import Shrinker
+from csbsr.predict.rows import LEVELS, Shrinker
 from csbsr.predict.tiling import Axis, Window
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Answers:
 
     def result(self) -> np.ndarray:
         """(⌈h/BLOCK⌉, ⌈w/BLOCK⌉) float32 in [0, 1], after the last row."""
-        return self._largest.result() / np.float32(np.iinfo(np.uint16).max)
+        return self._largest.result() / np.float32(LEVELS)
 
 
 def first_look(

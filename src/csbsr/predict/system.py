@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from csbsr.joint import JointSystem, LiteSystem, SerialSystem
 from csbsr.joint.lite_appearance import CONTEXT_STRIDE, Appearance
@@ -84,6 +85,11 @@ class System:
             self.align = stride // math.gcd(stride, self.scale)
         else:
             self.align = _STRIDE if self.lite is None else CONTEXT_STRIDE
+
+    @property
+    def smallest_tile(self) -> int:
+        """Side of the smallest tile, in pixels of the result."""
+        return max(32, self.align * self.scale)
 
     def upscale(self, lr: Tensor, kernels: Tensor | None = None, appearance: Appearance | None = None) -> Upscaled:
         """First pass on a window ``lr`` (1, 3, h, w), with the kernels (1, n, k, k) of other windows if any are given.
@@ -175,6 +181,27 @@ def chosen_device(device: str | torch.device | None) -> torch.device:
             f"device: {device!r} cannot be used here ({str(error).splitlines()[0]}); use device=cpu"
         ) from error
     return chosen
+
+
+def unit(image: np.ndarray) -> np.ndarray:
+    """(h, w, 3) uint8, or float32 in [0, 1], as (3, h, w) float32 in [0, 1]."""
+    image = image.transpose(2, 0, 1)
+    return image / np.float32(255) if image.dtype == np.uint8 else image.astype(np.float32)
+
+
+def pooled(image: Tensor, k: int) -> np.ndarray:
+    """Means (C, H/k, W/k) over k × k pixels of ``image`` (1, C, H, W)."""
+    return _to_array(image if k == 1 else F.avg_pool2d(image, k))
+
+
+def require_finite(rows: np.ndarray) -> None:
+    """Refuse results with a value that is not finite.
+
+    Raises:
+        ValueError: there is one.
+    """
+    if not np.isfinite(rows.sum()):  # of values around [0, 1]: one that is not finite shows in it
+        raise ValueError("the network's results are not finite; use precision=float32, or another checkpoint")
 
 
 def flipped(image: np.ndarray, axes: Sequence[int]) -> np.ndarray:

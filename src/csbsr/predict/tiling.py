@@ -11,11 +11,13 @@ with weights that sum to 1.  At the photograph's own border there is neither.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
+
+Item = TypeVar("Item")
 
 
 class Window(NamedTuple):
@@ -182,6 +184,11 @@ class Blender:
         """Begin with what `carried` gave in another blender of these tiles."""
         self._sum[:] = 0
         self._sum[:, : carried.shape[1]] = carried
+
+
+def spread_over(items: Sequence[Item], count: int) -> list[Item]:
+    """At most ``count`` of ``items``, evenly from the first to the last."""
+    return [items[k] for k in sorted({round(k) for k in np.linspace(0, len(items) - 1, count)})] if items else []
 
 
 def _down(value: int, multiple: int) -> int:
