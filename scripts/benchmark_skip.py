@@ -31,6 +31,7 @@ from csbsr.predict import Predictor
 from csbsr.predict.passes import Layout
 from csbsr.predict.predictor import Arrays
 from csbsr.predict.skipping import AROUND, LEAST, first_look, skipped_share, tiles_kept
+from csbsr.predict.tiling import spread_over
 
 
 def kept(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
@@ -38,7 +39,7 @@ def kept(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     predictor, cheap = Predictor.load(options.ckpt, device="cpu"), Predictor.load("lite", device="cpu")
     for root in options.rest:
         pairs = FolderPairs(root, options.split)
-        chosen = sorted({round(k) for k in np.linspace(0, len(pairs) - 1, min(options.images or 10**9, len(pairs)))})
+        chosen = spread_over(range(len(pairs)), min(options.images or len(pairs), len(pairs)))
         choices = list(itertools.product(options.tiles, options.least, options.around))
         sums = np.zeros((len(choices), 4))
         start = time.process_time()
