@@ -23,7 +23,7 @@ from csbsr.inspection.store import LONGEST_NAME, GrowingFiles, Store
 log = logging.getLogger(__name__)
 
 #: Settings of records that were written before there was a choice.
-_UNTOLD: dict[str, Any] = {"backend": "torch", "skip": "off"}
+_UNTOLD: dict[str, Any] = {"backend": "torch", "skip": "off", "grow": False}
 
 
 class Item(Protocol):
