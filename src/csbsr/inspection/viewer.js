@@ -70,8 +70,7 @@
       const outline = crack.getBBox(), box = svg.getBoundingClientRect();
       [x, y] = [outline.x + outline.width / 2, outline.y + outline.height / 2];
       unit = Math.max(1.4 * outline.width / box.width, 1.4 * outline.height / box.height, Number(svg.dataset.finest) / 2);
-      const cover = figure.querySelector(".show");
-      cover.checked = true;
+      figure.querySelector(".show").checked = true;
       choose(crack);
       show();
     };
@@ -123,16 +122,17 @@
     };
     svg.addEventListener("pointerup", release);
     svg.addEventListener("pointercancel", release);
-    // The wheel scrolls the page until the picture was clicked; what ends at a touchpad's pinch comes with Ctrl.
+    // The wheel scrolls the page until the picture was clicked; a touchpad's pinch comes as a wheel with Ctrl.
     svg.addEventListener("wheel", (event) => {
-      if (!event.ctrlKey && document.activeElement !== svg && !document.fullscreenElement) return;
+      if (!event.ctrlKey && !figure.contains(document.activeElement)) return;
       const far = event.deltaY * [1, 20, 400][event.deltaMode] * (event.ctrlKey ? 4 : 1);
       if (zoom(Math.exp(-far / 500), { x: event.clientX, y: event.clientY }) || event.ctrlKey) event.preventDefault();
     }, { passive: false });
     svg.addEventListener("dblclick", (event) => zoom(ZOOM * ZOOM, { x: event.clientX, y: event.clientY }));
 
     const step = (by) => {
-      if (cracks.length) visit(cracks[(cracks.indexOf(chosen) + by + cracks.length + (chosen || by > 0 ? 0 : 1)) % cracks.length]);
+      const place = chosen ? cracks.indexOf(chosen) + by : by > 0 ? 0 : -1;
+      if (cracks.length) visit(cracks.at(place % cracks.length));
     };
     const large = () => (document.fullscreenElement ? document.exitFullscreen() : figure.requestFullscreen());
     const acts = { in: () => zoom(ZOOM), out: () => zoom(1 / ZOOM), whole, before: () => step(-1), next: () => step(1), large };
