@@ -78,12 +78,17 @@ def test_rows_of_a_tile_that_was_not_finished_are_cut(tmp_path):
         assert file.read(0, 5).reshape(5, -1)[:, 0].tolist() == [10, 10, 10, 20, 30]
 
 
+def killed(*_):
+    raise KeyboardInterrupt
+
+
 def test_a_kill_between_state_and_journal_leaves_the_state_before(tmp_path, monkeypatch):
     found = begun(tmp_path / "rows")
     found.add(rows(2, 30))
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr("csbsr.inspection.rowfiles.write_text", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
-        found.keep(1, {**STATE, "row": np.array(1)})
+    with monkeypatch.context() as patch:
+        patch.setattr("csbsr.inspection.rowfiles.write_text", killed)
+        with pytest.raises(KeyboardInterrupt):
+            found.keep(1, {**STATE, "row": np.array(1)})
     found = again(tmp_path / "rows")
     assert found.state["row"] == 0
     assert found.probability.path.stat().st_size == 4 * found.probability._line

@@ -1,4 +1,4 @@
-"""An image by rows of tiles gives what it gives whole; it goes on from every row, and where there is no data is none."""
+"""An image by rows of tiles gives what it gives whole, goes on from every row, and is empty where there is no data."""
 
 import numpy as np
 import pytest
