@@ -7,6 +7,7 @@ import pytest
 import tifffile
 
 from csbsr.cli import predict
+from csbsr.data.reading.geo import read_georeference
 from csbsr.predict import by_rows
 from tests.cli.inprocess import exit_code
 from tests.mosaics import CORNER, EPSG, PIXEL, cracks_of, distance, transparent, write_mosaic
@@ -38,6 +39,16 @@ def whole(mosaic, tmp_path_factory):
 
 
 def test_results_lie_where_the_mosaic_lies(whole):
+    for kind in ("probability", "mask"):
+        geo = read_georeference(whole / f"wall_{kind}.tif")
+        assert (geo.epsg, geo.metres, geo.size) == (EPSG, 1.0, (2 * WIDTH, 2 * HEIGHT))
+        assert geo.transform == pytest.approx((PIXEL / 2, 0, CORNER[0], 0, -PIXEL / 2, CORNER[1]))
+        with tifffile.TiffFile(whole / f"wall_{kind}.tif") as file:
+            assert [page.shape for page in file.pages] == [(2 * HEIGHT, 2 * WIDTH), (HEIGHT, WIDTH)]
+            assert all(page.is_tiled for page in file.pages)
+
+
+def test_gdal_reads_where_the_results_lie(whole):
     rasterio = pytest.importorskip("rasterio")
     with rasterio.open(whole / "wall_probability.tif") as found:
         assert found.crs.to_epsg() == EPSG

@@ -38,6 +38,7 @@ NOT_RUN = {
     "for": "loops over a sweep's jobs; tests/cli/test_report.py compares seeds",
     "do": "is the same loop",
     "done": "is the same loop",
+    "python -m tests.mosaics": "writes 200 MB; tests/cli/test_windows.py makes a small one",
     "python -m tests.measure.accuracy": "tests/measure/test_accuracy.py runs its parts",
     "python -m tests.strangers.fuzz": "goes on as long as one likes; tests/strangers runs a table of cases",
     "python -m sphinx": "tests/docs/test_build.py builds the site in its own process",

@@ -114,7 +114,7 @@ def elsewhere(model, card):
         (lambda model, card: card.pop("exported"), "expected exported"),
         (lambda model, card: card["exported"]["traits"].update(scale=10**6), "expected 1 to 16"),
         (lambda model, card: card["exported"]["traits"].update(kind="other"), "expected one of serial"),
-        (lambda model, card: card["exported"]["functions"].pop(), "expected 2 functions"),
+        (lambda model, card: card["exported"]["functions"].pop(), "expected 3 functions"),
         (lambda model, card: card["exported"]["functions"][0].update(outputs=["nothing"]), "does not run"),
     ],
 )

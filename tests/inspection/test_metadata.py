@@ -5,7 +5,9 @@ import pytest
 from PIL import Image
 from PIL.TiffImagePlugin import IFDRational, ImageFileDirectory_v2
 
+from csbsr.data.reading.head import exif_of
 from csbsr.inspection.metadata import Metadata, read_metadata
+from tests.strangers.images import chunk, png
 
 
 def photograph(path, gps=None, detail=None, **base):
@@ -54,3 +56,22 @@ def test_no_image(tmp_path):
     (tmp_path / "a.jpg").write_text("no image")
     assert read_metadata(tmp_path / "a.jpg") == Metadata()
     assert read_metadata(tmp_path / "missing.jpg") == Metadata()
+
+
+@pytest.mark.parametrize("behind", [False, True])
+def test_pixels_of_a_png_stay_undecoded(tmp_path, behind):
+    path = png(tmp_path / "a.png", 100_000, 100_000, rows=2)
+    exif = Image.Exif()
+    exif[0x0110] = "D850"
+    part, data = chunk(b"eXIf", exif.tobytes()[6:]), path.read_bytes()  # without "Exif\0\0", which a JPEG has
+    place = len(data) - 12 if behind else 33  # before IEND, behind IHDR
+    path.write_bytes(data[:place] + part + data[place:])
+    assert read_metadata(path) == Metadata(camera="D850")
+
+
+def test_a_png_without_exif_stays_undecoded_and_can_be_read_after(tmp_path):
+    assert read_metadata(png(tmp_path / "a.png", 100_000, 100_000, rows=2)) == Metadata()
+    assert read_metadata(png(tmp_path / "cut.png", 10, 10)) == Metadata()
+    with Image.open(tmp_path / "cut.png") as image:
+        assert not exif_of(image)
+        assert np.asarray(image).shape == (10, 10, 3)

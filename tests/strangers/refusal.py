@@ -6,6 +6,7 @@ import pickle
 import re
 import resource
 import signal
+import subprocess
 import sys
 import tempfile
 import traceback
@@ -175,6 +176,32 @@ def command(main: Callable[[], Any], *arguments: object) -> Finished:
         else:
             texts[1] += outcome.message + "\n"
     return Finished(code, texts[0], texts[1], outcome.memory, outcome.trace)
+
+
+_FRESH = """
+import re, sys
+from importlib import import_module
+main = import_module(sys.argv[1]).main
+sys.argv[1:2] = []
+try:
+    main()
+finally:
+    sys.stdout.flush()
+    peak = re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())
+    sys.stderr.write(f"\\x00{int(peak[1]) * 1024}")
+"""
+
+
+def fresh_command(module: str, *arguments: object) -> Finished:
+    """Run an entry point of the command line in a new process: its memory is its own, all of it.
+
+    A fork's grows by whatever it takes of what the tests before it had freed.
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", _FRESH, module, *map(str, arguments)], capture_output=True, text=True, timeout=_SECONDS
+    )
+    err, _, memory = done.stderr.partition("\x00")
+    return Finished(done.returncode, done.stdout, err, int(memory.split()[0]), err)
 
 
 def tree(folder: Path) -> dict[str, tuple[int, int]]:

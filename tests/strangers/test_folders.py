@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from csbsr.cli import measure, predict
 from csbsr.words import from_spreadsheet
 from tests.cli.inprocess import checkpoint
 from tests.strangers.images import jpeg_that_claims, png, tiff_that_claims
-from tests.strangers.refusal import MOST_MEMORY, command, tree
+from tests.strangers.refusal import MOST_MEMORY, fresh_command, tree
 
 #: Name and reason of every file that cannot be read.
 BAD = {
@@ -72,8 +71,8 @@ def check(done, folder, output):
 
 def test_csbsr_predict_does_what_can_be_done(folder):
     weights, before = checkpoint(folder / "w.ckpt"), tree(folder / "in")
-    done = command(
-        predict.main, f"ckpt={weights}", "input=in", "output=out", "device=cpu", "tile=96", "save=mask,cracks"
+    done = fresh_command(
+        "csbsr.cli.predict", f"ckpt={weights}", "input=in", "output=out", "device=cpu", "tile=96", "save=mask,cracks"
     )
     check(done, folder, folder / "out")
     assert tree(folder / "in") == before
@@ -81,6 +80,6 @@ def test_csbsr_predict_does_what_can_be_done(folder):
 
 def test_csbsr_measure_does_what_can_be_done(folder):
     before = tree(folder / "in")
-    done = command(measure.main, "input=in", "output=out")
+    done = fresh_command("csbsr.cli.measure", "input=in", "output=out")
     check(done, folder, folder / "out")
     assert tree(folder / "in") == before

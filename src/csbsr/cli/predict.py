@@ -135,7 +135,8 @@ def choose_backend(config: DictConfig, network: JointSystem, photographs: Sequen
 
     if config.backend == "auto" and (least := megapixels_worth(network)) is not None:
         heads = read_heads(list(photographs[:_LOOKED_AT]))
-        seen = sum(head.width * head.height for head in heads) / 1e6
+        sizes = [head.width * head.height / 1e6 for head in heads]
+        seen = sum(size for size in sizes if size <= config.max_megapixels)  # others will be refused
         if seen * len(photographs) / max(1, len(heads)) < least:
             return on_backend(network, "torch", config.device, config.precision)
     chosen = on_backend(network, config.backend, config.device, config.precision)

@@ -16,6 +16,7 @@ from csbsr.data.errors import DataError
 from csbsr.data.looked import Looked
 from csbsr.data.reading.files import EXPECTED
 from csbsr.data.reading.formats import is_heif, named
+from csbsr.data.reading.head import exif_of
 from csbsr.data.reading.jpeg import frame, is_jpeg, orientation_of
 from csbsr.data.reading.pixels import decode
 from csbsr.data.reading.tiff import check_whole, is_tiff
@@ -109,7 +110,7 @@ def _other(path: str | Path, file: io.BufferedReader, data: bytes) -> Head:
         return _heic(file.read())
     with Image.open(file) as image:
         width, height = image.size
-        return _turned(width, height, image.getexif().get(_ORIENTATION, 1))
+        return _turned(width, height, exif_of(image).get(_ORIENTATION, 1))
 
 
 def _looks_cut(file: io.BufferedReader, data: bytes) -> bool:

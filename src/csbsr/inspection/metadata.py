@@ -11,7 +11,7 @@ from typing import Any
 
 from PIL import Image
 
-from csbsr.data.reading.head import EXIF, in_head, text_of
+from csbsr.data.reading.head import EXIF, exif_of, in_head, text_of
 
 _ORIENTATION, _MAKE, _MODEL, _DATE = 0x0112, 0x010F, 0x0110, 0x0132
 _GPS = 0x8825
@@ -59,7 +59,7 @@ def read_metadata(path: str | Path) -> Metadata:
 
 def _parts(image: Image.Image) -> tuple[Mapping[int, Any], Mapping[int, Any], Mapping[int, Any]]:
     """EXIF, what it tells of the taking, and of the place."""
-    exif = image.getexif()
+    exif = exif_of(image)
     return exif, exif.get_ifd(EXIF), exif.get_ifd(_GPS)
 
 

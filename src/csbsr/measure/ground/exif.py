@@ -10,7 +10,7 @@ from typing import Any
 
 from PIL import Image
 
-from csbsr.data.reading.head import EXIF, in_head, text_of
+from csbsr.data.reading.head import EXIF, exif_of, in_head, text_of
 
 _MODEL, _XMP_TIFF = 0x0110, 700
 _FOCAL, _FOCAL_35, _ZOOM, _WIDTH, _HEIGHT = 0x920A, 0xA405, 0xA404, 0xA002, 0xA003
@@ -58,7 +58,7 @@ def read_head(path: str | Path) -> Head | None:
 
 
 def _head(image: Image.Image) -> Head:
-    exif = image.getexif()
+    exif = exif_of(image)
     detail = exif.get_ifd(EXIF)
     return Head(
         *image.size,
