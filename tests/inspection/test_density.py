@@ -1,4 +1,4 @@
-"""Density of cracks out of csbsr-measure: by hand, in a map, without a scale, with bad words, from an existing folder."""
+"""Density of cracks out of csbsr-measure: by hand, in a map, without a scale, with bad words."""
 
 import csv
 import json
