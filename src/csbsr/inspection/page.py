@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from csbsr.inspection.classes import COLOURS
+from csbsr.inspection.density import DensityMap
+from csbsr.inspection.page_density import density_section
 from csbsr.inspection.page_widths import both, notes, reported_key, with_interval
 from csbsr.inspection.page_widths import number as _number
 from csbsr.inspection.record import BEFORE, BICUBIC
@@ -67,6 +69,7 @@ def inspection_page(
     guide: WidthGuide | None = None,
     sides: tuple[str, str] = ("photograph", "super-resolved"),
     settings: Mapping[str, object] | None = None,
+    maps: Sequence[DensityMap] = (),
 ) -> str:
     """The report of an inspection.
 
@@ -82,6 +85,7 @@ def inspection_page(
         guide: that gave the classes of severity.
         sides: what the left and the right picture of a slider are called.
         settings: shown at the end, by name.
+        maps: of the density of cracks.
     """
     measured = [entry for entry in entries if not entry.row.get("error")]
     size = next(size for most, size in _SIZES if len(measured) <= most)
@@ -110,6 +114,7 @@ def inspection_page(
         consistency=any(_number(entry.row, "consistency") is not None for entry in measured),
         light=any(crack.get("width_light_mean_px") not in (None, "") for entry in measured for crack in entry.cracks),
         settings=settings or {},
+        density=density_section(maps, measured, folder),
     )
 
 
