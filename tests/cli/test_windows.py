@@ -7,6 +7,7 @@ import pytest
 import tifffile
 
 from csbsr.cli import predict
+from csbsr.data.reading.geo import read_georeference
 from csbsr.predict import by_rows
 from tests.cli.inprocess import exit_code
 from tests.mosaics import CORNER, EPSG, PIXEL, cracks_of, distance, transparent, write_mosaic
@@ -21,7 +22,8 @@ class Killed(BaseException):
 
 def run(mosaic, output, *words):
     given = f"input={mosaic}", f"output={output}", "device=cpu", "backend=torch", "save=mask,probability", "tile=384"
-    return exit_code(predict.main, *given, "margin_sr=128", "margin_segmentation=128", "windows=true", *words)
+    words = "windows=true", "cell_m=0.05", *words
+    return exit_code(predict.main, *given, "margin_sr=128", "margin_segmentation=128", *words)
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +39,16 @@ def whole(mosaic, tmp_path_factory):
 
 
 def test_results_lie_where_the_mosaic_lies(whole):
+    for kind in ("probability", "mask"):
+        geo = read_georeference(whole / f"wall_{kind}.tif")
+        assert (geo.epsg, geo.metres, geo.size) == (EPSG, 1.0, (2 * WIDTH, 2 * HEIGHT))
+        assert geo.transform == pytest.approx((PIXEL / 2, 0, CORNER[0], 0, -PIXEL / 2, CORNER[1]))
+        with tifffile.TiffFile(whole / f"wall_{kind}.tif") as file:
+            assert [page.shape for page in file.pages] == [(2 * HEIGHT, 2 * WIDTH), (HEIGHT, WIDTH)]
+            assert all(page.is_tiled for page in file.pages)
+
+
+def test_gdal_reads_where_the_results_lie(whole):
     rasterio = pytest.importorskip("rasterio")
     with rasterio.open(whole / "wall_probability.tif") as found:
         assert found.crs.to_epsg() == EPSG
@@ -91,3 +103,22 @@ def test_a_killed_run_goes_on_at_its_row(mosaic, whole, tmp_path, monkeypatch):
         assert np.array_equal(a, b)
     tables = [(folder / "cracks.csv").read_bytes() for folder in (whole, tmp_path)]
     assert tables[0] == tables[1]
+
+
+def test_density_by_windows_is_that_of_the_whole(mosaic, whole, tmp_path):
+    """Their areas are the same to the pixel; lengths are of lines that were measured on grids of other fineness."""
+    assert run(mosaic, tmp_path, "windows=false", "compare_bicubic=false") == 0
+    by_windows, at_once = (
+        [shape["properties"] for shape in json.loads((out / "density.geojson").read_text())["features"]]
+        for out in (whole, tmp_path)
+    )
+    assert len(at_once) > 30
+    assert [cell["cell"] for cell in by_windows] == [cell["cell"] for cell in at_once]
+    assert [cell["area_m2"] for cell in by_windows] == [cell["area_m2"] for cell in at_once]
+    y, x = np.mgrid[:HEIGHT, :WIDTH] + 0.5
+    data = np.count_nonzero(~transparent(x, y, WIDTH, HEIGHT)) * PIXEL**2
+    assert sum(cell["area_m2"] for cell in at_once) == pytest.approx(data, abs=1e-4)
+    lengths = np.array([[cell["length_m"] for cell in cells] for cells in (by_windows, at_once)])
+    assert lengths[1].sum() > 0.1
+    assert np.abs(lengths[0] - lengths[1]).max() < 3 * PIXEL
+    assert lengths[0].sum() == pytest.approx(lengths[1].sum(), rel=0.02)

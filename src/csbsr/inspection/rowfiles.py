@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -95,7 +96,7 @@ class RowFiles:
         self._rows = 0
         try:
             self._go_on()
-        except (OSError, ValueError, KeyError, TypeError):  # none, or unusable: begin
+        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):  # none, or unusable: begin
             self.state, self.tile, self._rows = None, None, 0
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)

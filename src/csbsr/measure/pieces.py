@@ -188,21 +188,23 @@ def plan(
 ) -> tuple[list[tuple[Part, list[int]]], list[int]]:
     """Windows that hold all cracks between them, with the cracks to take from each; and those too large for any.
 
-    Cracks that begin in the same cell of a grid share a window of at most a sixteenth of ``most_pixels``.
+    Cracks that begin in the same cell of a grid share a window of at most a sixteenth of ``most_pixels``; those of one
+    box share one of any size, for a box is all that tells in a window which cracks are its own.
     """
     side = max(1, math.isqrt(most_pixels // 64))
     cells = boxes[:, :2] // side
     windows: list[tuple[Part, list[int]]] = []
     too_large: list[int] = []
     last: tuple[int, int] | None = None
-    for number in np.lexsort((boxes[:, 0], boxes[:, 1], cells[:, 0], cells[:, 1])).tolist():
+    for number in np.lexsort((*boxes.T[[3, 2, 0, 1]], *cells.T)).tolist():
         own, cell = around(boxes[number][None], shape, step), (int(cells[number, 0]), int(cells[number, 1]))
         if own.pixels > most_pixels:
             too_large.append(number)
             continue
         if windows and cell == last:
             together = around(boxes[[*windows[-1][1], number]], shape, step)
-            if together.pixels <= most_pixels // 16:
+            same = (boxes[number] == boxes[windows[-1][1][-1]]).all()
+            if same or together.pixels <= most_pixels // 16:
                 windows[-1] = together, [*windows[-1][1], number]
                 continue
         windows.append((own, [number]))

@@ -176,8 +176,10 @@ class ByRows:
             require_finite(upscaled.segmentation)
             probability = pooled(torch.from_numpy(upscaled.segmentation)[None], k)
             answers.add(i, j, flipped(probability, axes), *window, f)
-            if images is not None and not axes:
-                images.add(i, j, pooled(upscaled.sr_tensor, k), *window)
+            if images is not None:
+                require_finite(upscaled.sr)
+                sr = pooled(upscaled.sr_tensor, k) / np.float32(len(self._flips))
+                images.add(i, j, flipped(sr, axes), *window)
             if upscaled.kernel is not None and not axes and (not self._kernels or not self._one_kernel):
                 self._kernels.append(upscaled.kernel[0, 0].float().cpu().numpy())
 
