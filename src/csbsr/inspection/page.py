@@ -154,6 +154,7 @@ def shown_columns(rows: Sequence[Row]) -> list[Column]:
         Column(f"length_{unit}", f"length, {unit}", 0),
         Column("cracks", "cracks", 0),
         Column("density", "area, %", 3, 100.0),
+        Column("density_m_per_m2", "density, m/m²", 2),
         Column("consistency", "consistency", 3),
     ]
     unique: dict[str, Column] = {}
