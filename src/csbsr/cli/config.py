@@ -60,7 +60,8 @@ def config_folder() -> Path:
 def run(task: Callable, config_name: str, arguments: Sequence[str], stopped: str | None = None) -> None:
     """Run ``task`` as a Hydra application with the given command line (without the program's name).
 
-    With ``stopped``, Ctrl-C and SIGTERM print that and exit with 128 and the signal's number.
+    With ``stopped``, Ctrl-C and SIGTERM print that and exit with 128 and the signal's number; csbsr-train listens to
+    SIGTERM itself.
     """
     keep_freed_memory()
     if config_name in _IN_OWN_FOLDER:
@@ -69,7 +70,8 @@ def run(task: Callable, config_name: str, arguments: Sequence[str], stopped: str
     sys.argv = [sys.argv[0], *said_now(arguments)]
     received = [signal.SIGINT]
     try:
-        with _interrupted_by_sigterm(received), explained_words(arguments, config_folder(), config_name) as composed:
+        listening = contextlib.nullcontext() if config_name == "train" else _interrupted_by_sigterm(received)
+        with listening, explained_words(arguments, config_folder(), config_name) as composed:
 
             @wraps(task)
             def job(config: DictConfig) -> Any:
