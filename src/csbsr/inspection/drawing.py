@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from csbsr.inspection.geopackage import CLASSES
 from csbsr.inspection.lines import Lines
 
+logging.getLogger("ezdxf").setLevel(logging.WARNING)  # it tells of each dictionary that it makes
 _MILLIMETRES, _NO_UNIT = 4, 0  # $INSUNITS
 _FRAME = "FRAME"
 _COLOURS = (5, 4, 2, 30, 1)  # of AutoCAD, from narrow to wide

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 import struct
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+logging.getLogger("pyogrio").setLevel(logging.WARNING)  # it tells how many lines it wrote
 _LAYER = "cracks"
 _WIDTH = {True: "width_reported_percentile_high_mm", False: "width_reported_percentile_high_px"}
 #: Upper ends of the classes of width, in mm and in pixels, and their colours.
@@ -48,10 +51,12 @@ def write_geopackage(
     growing = path.with_name(f".{path.name}")
     growing.unlink(missing_ok=True)
     crs = None if system is None else f"EPSG:{system}"
-    write(
-        growing, geometry, field_data=columns, fields=np.array(names, dtype=object), layer=_LAYER, driver="GPKG",
-        geometry_type="MultiLineString", crs=crs,
-    )  # fmt: skip
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "'crs' was not provided")  # pixels have none
+        write(
+            growing, geometry, field_data=columns, fields=np.array(names, dtype=object), layer=_LAYER, driver="GPKG",
+            geometry_type="MultiLineString", crs=crs,
+        )  # fmt: skip
     in_mm = any(told.get(_WIDTH[True]) is not None for _, told in features)
     _add_style(growing, style(in_mm))
     os.replace(growing, path)

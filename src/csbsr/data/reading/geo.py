@@ -54,6 +54,11 @@ def read_georeference(path: str | Path) -> GeoReference | None:
         return None
 
 
+def is_placed(page: tifffile.TiffPage) -> bool:
+    """Does a page of a TIFF tell where it lies?"""
+    return georeference({tag.code: tag.value for tag in page.tags}) is not None
+
+
 def _first(file: tifffile.TiffFile) -> tifffile.TiffPage:
     page = file.pages[0]
     if not isinstance(page, tifffile.TiffPage):
