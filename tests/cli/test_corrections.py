@@ -209,3 +209,28 @@ def test_a_corrected_folder_is_training_data_as_it_is(predicted, tmp_path):
     (tmp_path / "w" / "in" / "a.png").unlink()
     with pytest.raises(DataError, match="no longer where they were"):
         len(CorrectedPairs(out))
+
+
+def test_density_of_a_corrected_mask_knows_where_the_photograph_holds_none(tmp_path, weights):
+    (tmp_path / "in").mkdir()
+    opaque = np.full((HEIGHT, WIDTH, 1), 255, np.uint8)
+    opaque[:, :14] = 0
+    Image.fromarray(np.dstack([wall(), opaque])).save(tmp_path / "in" / "a.png")
+    out, again, gone = tmp_path / "out", tmp_path / "again", tmp_path / "gone"
+    cells = "gsd_mm=10", "cell_m=0.2"
+    words = "device=cpu", "compare_bicubic=false", "save=mask", *cells
+    assert exit_code(predict.main, f"ckpt={weights}", f"input={tmp_path / 'in'}", f"output={out}", *words) == 0
+    mask = np.zeros((4 * HEIGHT, 4 * WIDTH), np.uint8)
+    cv2.line(mask, (20, 40), (200, 40), 255, 8)  # at y = 10 of the photograph
+    Image.fromarray(mask).save(out / "a_mask.png")
+    found = measured(out, again, *cells)
+    assert found["edited"] == "1"
+    assert (found["cell_m"], found["cells"], found["density_refused"]) == ("0.2", "6", "")
+    told = [shape["properties"] for shape in json.loads((again / "density.geojson").read_text())["features"]]
+    assert [cell["cell"] for cell in told] == [1, 2, 3, 4, 5, 6]
+    np.testing.assert_allclose([cell["area_m2"] for cell in told], 2 * [0.012, 0.04, 0.032])
+    lengths = [cell["length_m"] for cell in told]  # from 14 to 50 pixels
+    np.testing.assert_allclose(lengths, [0.06, 0.2, 0.1, 0, 0, 0], atol=0.015)
+    (tmp_path / "in" / "a.png").unlink()
+    assert measured(out, gone, *cells)["density_refused"].startswith("where it holds data is not known: its photograph")
+    assert not (gone / "density.geojson").exists()

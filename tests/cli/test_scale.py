@@ -81,7 +81,14 @@ def test_a_marker_seen_obliquely_is_rectified(tmp_path, capsys):
     (tmp_path / "photos").mkdir()
     marker(tmp_path / "photos" / "wall.png", 30, places=(-150.0,), side=300, size=160)
     weights, out = checkpoint(tmp_path / "w.ckpt", threshold=0.52), tmp_path / "out"
-    words = f"ckpt={weights}", f"input={tmp_path / 'photos'}", f"output={out}", "device=cpu", "marker_mm=300"
+    words = (
+        f"ckpt={weights}",
+        f"input={tmp_path / 'photos'}",
+        f"output={out}",
+        "device=cpu",
+        "marker_mm=300",
+        "cell_m=0.5",
+    )
     call(predict.main, *words, "save=mask,probability")
     (record,) = json.loads((out / "summary.json").read_text(encoding="utf-8"))["photographs"]
     assert record["rectified"] is True
@@ -93,8 +100,14 @@ def test_a_marker_seen_obliquely_is_rectified(tmp_path, capsys):
     capsys.readouterr()
     call(predict.main, *words, "save=mask,probability")
     assert "skipped 1" in capsys.readouterr().out
-    call(measure.main, f"input={out}", f"output={tmp_path / 'again'}", "marker_mm=300")
+    call(measure.main, f"input={out}", f"output={tmp_path / 'again'}", "marker_mm=300", "cell_m=0.5")
     assert float(table(tmp_path / "again")["wall.png"]["mm_per_pixel"]) == pytest.approx(record["mm_per_pixel"])
+    areas, again = (
+        [shape["properties"]["area_m2"] for shape in json.loads((folder / "density.geojson").read_text())["features"]]
+        for folder in (out, tmp_path / "again")
+    )
+    assert areas == again  # the black beside the turned photograph is none of it
+    assert 0.5 < sum(areas) / (record["width"] * record["height"] * (4 * record["mm_per_pixel"] / 1000) ** 2) < 0.99
     call(measure.main, f"input={out / 'wall_mask.png'}", f"output={tmp_path / 'none'}")
     assert table(tmp_path / "none")["wall.png"]["mm_per_pixel"] == ""
     assert exit_code(predict.main, *words, "save=mask,labelme", "overwrite=true") == 1

@@ -11,7 +11,8 @@ from csbsr.cli import predict
 from csbsr.inspection.sharding import Shard, shard_from, share_of
 from tests.cli.inprocess import checkpoint, exit_code
 
-SAME = ["cracks.csv", "cracks.geojson"]
+SAME = ["cracks.csv", "cracks.geojson", "density.geojson"]
+CELLS = "gsd_mm=10", "cell_m=0.1"
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +24,8 @@ def folder(tmp_path_factory):
     (photos / "north").mkdir(parents=True)
     rng = np.random.default_rng(0)
     for name in ("a.png", "b.png", "c.png", "north/a.png", "north/d.png"):
-        Image.fromarray(rng.integers(0, 256, (24, 32, 3), np.uint8)).save(photos / name)
+        image = rng.integers(0, 256, (24, 32, 3 if name != "b.png" else 4), np.uint8)
+        Image.fromarray(image).save(photos / name)
     (photos / "broken.png").write_text("no image")
     return root, weights, photos
 
@@ -52,13 +54,13 @@ def test_other_values_are_refused(word):
 
 def test_two_shards_are_one_process(folder, tmp_path, capsys):
     one, two = tmp_path / "one", tmp_path / "two"
-    run(folder, one)
-    run(folder, two, "shard=1/2")
-    assert run(folder, two, "merge=true") == 1
+    run(folder, one, *CELLS)
+    run(folder, two, "shard=1/2", *CELLS)
+    assert run(folder, two, "merge=true", *CELLS) == 1
     assert "lacks shard 2/2" in capsys.readouterr().err
-    run(folder, two, "shard=2/2")
+    run(folder, two, "shard=2/2", *CELLS)
     assert len(list(two.rglob("*_mask.png"))) == 5
-    assert run(folder, two, "merge=true") == predict.SOME_FAILED  # broken.png, as in one process
+    assert run(folder, two, "merge=true", *CELLS) == predict.SOME_FAILED  # broken.png, as in one process
     for name in SAME:
         assert (one / name).read_bytes() == (two / name).read_bytes()
     assert len((one / "cracks.csv").read_text().splitlines()) > 1
@@ -66,11 +68,18 @@ def test_two_shards_are_one_process(folder, tmp_path, capsys):
     assert len(table(one / "summary.csv")) == 6
     for mask in one.rglob("*_mask.png"):
         assert mask.read_bytes() == (two / mask.relative_to(one)).read_bytes()
-    assert run(folder, two, "merge=true", "shard=1/2") == 1
-    assert run(folder, two, "merge=true", "overwrite=true") == 1
+    first = (one / "density.geojson").read_bytes()
+    for output in (one, two):  # another side of the cells is no other result
+        capsys.readouterr()
+        assert run(folder, output, "gsd_mm=10", "cell_m=0.07") == predict.SOME_FAILED
+        assert "done     0, skipped 5" in capsys.readouterr().out
+    assert (one / "density.geojson").read_bytes() == (two / "density.geojson").read_bytes() != first
+    assert table(one / "summary.csv")[0]["cell_m"] == "0.07"
+    assert run(folder, two, "merge=true", "shard=1/2", *CELLS) == 1
+    assert run(folder, two, "merge=true", "overwrite=true", *CELLS) == 1
     assert "overwrite=true does it again" in capsys.readouterr().err
     (next(two.glob("shard-*-of-2/*_mask.png"))).unlink()
-    assert run(folder, two, "merge=true") == 1
+    assert run(folder, two, "merge=true", *CELLS) == 1
     assert "is unfinished, 1 photographs are not done" in capsys.readouterr().err
 
 

@@ -22,7 +22,8 @@ class Killed(BaseException):
 
 def run(mosaic, output, *words):
     given = f"input={mosaic}", f"output={output}", "device=cpu", "backend=torch", "save=mask,probability", "tile=384"
-    return exit_code(predict.main, *given, "margin_sr=128", "margin_segmentation=128", "windows=true", *words)
+    words = "windows=true", "cell_m=0.05", *words
+    return exit_code(predict.main, *given, "margin_sr=128", "margin_segmentation=128", *words)
 
 
 @pytest.fixture(scope="module")
@@ -102,3 +103,22 @@ def test_a_killed_run_goes_on_at_its_row(mosaic, whole, tmp_path, monkeypatch):
         assert np.array_equal(a, b)
     tables = [(folder / "cracks.csv").read_bytes() for folder in (whole, tmp_path)]
     assert tables[0] == tables[1]
+
+
+def test_density_by_windows_is_that_of_the_whole(mosaic, whole, tmp_path):
+    """Their areas are the same to the pixel; lengths are of lines that were measured on grids of other fineness."""
+    assert run(mosaic, tmp_path, "windows=false", "compare_bicubic=false") == 0
+    by_windows, at_once = (
+        [shape["properties"] for shape in json.loads((out / "density.geojson").read_text())["features"]]
+        for out in (whole, tmp_path)
+    )
+    assert len(at_once) > 30
+    assert [cell["cell"] for cell in by_windows] == [cell["cell"] for cell in at_once]
+    assert [cell["area_m2"] for cell in by_windows] == [cell["area_m2"] for cell in at_once]
+    y, x = np.mgrid[:HEIGHT, :WIDTH] + 0.5
+    data = np.count_nonzero(~transparent(x, y, WIDTH, HEIGHT)) * PIXEL**2
+    assert sum(cell["area_m2"] for cell in at_once) == pytest.approx(data, abs=1e-4)
+    lengths = np.array([[cell["length_m"] for cell in cells] for cells in (by_windows, at_once)])
+    assert lengths[1].sum() > 0.1
+    assert np.abs(lengths[0] - lengths[1]).max() < 3 * PIXEL
+    assert lengths[0].sum() == pytest.approx(lengths[1].sum(), rel=0.02)

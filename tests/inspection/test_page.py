@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from csbsr.inspection import page as inspection
+from csbsr.inspection import viewer
 from csbsr.inspection.lines import Frame
 from csbsr.inspection.measuring import Measuring
 from csbsr.inspection.page import Entry, inspection_page, remarks, shown_columns
@@ -179,6 +180,7 @@ def test_the_page_stays_small(folder, page, monkeypatch):
     entries[1].row["width_percentile_px"] = 99.0
     one = embedded_views(store.pictures("many/2"), 1280).size
     monkeypatch.setattr(inspection, "_BUDGET", int(1.5 * one))
+    monkeypatch.setattr(viewer, "_BUDGET", 0)
     text = inspection_page(entries, folder)
     assert text.count('<div class="compare"') == 1
     assert text.index('<div class="compare"') > text.index('id="p2"')  # the wider one's

@@ -13,8 +13,9 @@ from omegaconf import DictConfig
 import csbsr
 from csbsr.cli.command import now, plain, reports_errors, require
 from csbsr.cli.config import SOME_FAILED, lists_in_brackets, literal_paths, run, show_version, unquoted
-from csbsr.cli.measuring import check_classes, measuring_from, scale_lines
+from csbsr.cli.measuring import check_cells, check_classes, measuring_from, scale_lines
 from csbsr.data.mask_values import MaskRule, label_of
+from csbsr.inspection.density import summarised
 from csbsr.inspection.job import Job
 from csbsr.inspection.masks import MeasuringMasks
 from csbsr.inspection.measuring import Measuring
@@ -63,6 +64,7 @@ def measure(config: DictConfig) -> None:
         config.min_pixels = max(mask.min_pixels for mask in masks)
     measuring = measuring_from(config)
     check_classes(measuring, ((mask.name, mask.original) for mask in masks))
+    check_cells(measuring, ((mask.listed_name(measuring.gsd), mask.original) for mask in masks))
     about = {
         "command": MEASURE, "version": csbsr.__version__,
         "overrides": unquoted(HydraConfig.get().overrides.task), "settings": plain(config),
@@ -81,6 +83,8 @@ def measure(config: DictConfig) -> None:
         log.warning("note     %s", line)
     for line in scale_lines(store.sorted_records, measuring):
         log.info("scale    %s", line)
+    for line in summarised(store.sorted_records):
+        log.info("density  %s", line)
     log.info("done     %d, failed %d", counts.done, counts.failed)
     log.info("report   %s", output / REPORT)
     if counts.failed:

@@ -9,6 +9,8 @@ from omegaconf import DictConfig
 
 from csbsr.build import build
 from csbsr.cli.command import plain
+from csbsr.data.heads import read_heads
+from csbsr.inspection.density import MOST_CELLS, cells_of, too_many
 from csbsr.inspection.measuring import Measuring
 from csbsr.inspection.record import Record
 from csbsr.measure import ground_sampling
@@ -31,7 +33,12 @@ def measuring_from(config: DictConfig) -> Measuring:
     gsd = None if automatic is not None else ground_sampling(config.gsd_mm)
     if guide is not None and gsd is None and automatic is None:
         raise ValueError("severity: classes are of widths in millimetres; give gsd_mm=<millimetres per pixel> too")
-    return Measuring(gsd, None if guide is None else build(plain(guide)), automatic=automatic, layers=layers, **options)
+    if config.cell_m is not None and gsd is None and automatic is None:
+        raise ValueError("cell_m: cells are in metres; give gsd_mm=<millimetres per pixel> too")
+    return Measuring(
+        gsd, None if guide is None else build(plain(guide)), automatic=automatic, layers=layers, cell_m=config.cell_m,
+        **options,
+    )  # fmt: skip
 
 
 def automatic_from(config: DictConfig) -> Automatic | None:
@@ -62,6 +69,26 @@ def check_classes(measuring: Measuring, photographs: Iterable[tuple[str, Path | 
             "severity: classes are of widths in millimetres, and no photograph tells its scale; give "
             "gsd_mm=<millimetres per pixel> too"
         )
+
+
+def check_cells(measuring: Measuring, photographs: Iterable[tuple[str, Path | None]]) -> None:
+    """Raise ValueError if density is asked for in more cells than are written, as far as the files' heads tell.
+
+    Args:
+        measuring: how is measured.
+        photographs: names and files.
+    """
+    if measuring.cell_m is None:
+        return
+    known = [(measuring.ground(name, path).sampling, path) for name, path in photographs if path is not None]
+    scaled = [(sampling, path) for sampling, path in known if sampling is not None]
+    heads = read_heads([path for _, path in scaled])
+    count = sum(
+        cells_of((head.width, head.height), sampling, measuring.cell_m)
+        for (sampling, _), head in zip(scaled, heads, strict=True)
+    )
+    if count > MOST_CELLS:
+        raise ValueError(too_many(count, measuring.cell_m))
 
 
 def scale_lines(records: Iterable[Record], measuring: Measuring) -> list[str]:

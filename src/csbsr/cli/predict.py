@@ -60,7 +60,8 @@ def main() -> None:
 def predict(config: DictConfig) -> None:
     """Predict what is not done yet; exits with 2 if a photograph failed."""
     require(config, _REQUIRED, _USAGE)
-    from csbsr.cli.measuring import check_classes, measuring_from, scale_lines
+    from csbsr.cli.measuring import check_cells, check_classes, measuring_from, scale_lines
+    from csbsr.inspection.density import summarised
     from csbsr.inspection.job import Job
     from csbsr.inspection.merging import merge
     from csbsr.inspection.photographs import find
@@ -84,6 +85,7 @@ def predict(config: DictConfig) -> None:
     work = make_work(config, predictor, measuring, card)
     if measuring is not None:
         check_classes(measuring, ((photograph.name, photograph.path) for photograph in found.photographs))
+        check_cells(measuring, ((photograph.name, photograph.path) for photograph in found.photographs))
     about = {
         "checkpoint": config.ckpt, "network": describe(predictor.system.network), "threshold": predictor.threshold,
         "backend": chosen.name, "skip": predictor.skip, "date": card["date"],
@@ -117,6 +119,8 @@ def predict(config: DictConfig) -> None:
         log.info("note     %d flagged: the super-resolved image does not explain the photograph", counts.flagged)
     for line in [] if measuring is None else scale_lines(store.sorted_records, measuring):
         log.info("scale    %s", line)
+    for line in summarised(store.sorted_records):
+        log.info("density  %s", line)
     log.info("summary  %s", folder / TABLE)
     if measuring is not None:
         log.info("report   %s", folder / REPORT)

@@ -5,9 +5,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-import numpy as np
-
-from csbsr.inspection.geopackage import CLASSES
+from csbsr.inspection.classes import CLASSES, width_class
 from csbsr.inspection.lines import Lines
 
 logging.getLogger("ezdxf").setLevel(logging.WARNING)  # it tells of each dictionary that it makes
@@ -42,10 +40,8 @@ def write_drawing(path: Path, lines: Lines) -> None:
     space = document.modelspace()
     corners = [(0, 0), (width, 0), (width, height), (0, height)]
     space.add_lwpolyline(corners, close=True, dxfattribs={"layer": _FRAME})
-    unit = "mm" if known else "px"
     for crack in lines.cracks:
-        value = crack.properties.get(f"width_reported_percentile_high_{unit}") or 0.0
-        layer = layer_names(known)[int(np.searchsorted(CLASSES[known], value))]
+        layer = layer_names(known)[width_class(crack.properties, known)]
         for line in crack.lines:
             points = line * per_pixel * [1, -1] + [0, height]
             space.add_lwpolyline(points.tolist(), dxfattribs={"layer": layer})

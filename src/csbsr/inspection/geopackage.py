@@ -13,12 +13,13 @@ from typing import Any
 
 import numpy as np
 
+<<<<<<< HEAD
 logging.getLogger("pyogrio").setLevel(logging.WARNING)  # it tells how many lines it wrote
+=======
+from csbsr.inspection.classes import CLASSES, COLOURS, WIDTH, class_label
+
+>>>>>>> main
 _LAYER = "cracks"
-_WIDTH = {True: "width_reported_percentile_high_mm", False: "width_reported_percentile_high_px"}
-#: Upper ends of the classes of width, in mm and in pixels, and their colours.
-CLASSES = {True: (0.1, 0.2, 0.3, 0.4), False: (2.0, 4.0, 8.0, 16.0)}
-_COLOURS = ("#2c7bb6", "#00a6ca", "#f9d057", "#f29e2e", "#d7191c")
 _STYLES = """CREATE TABLE layer_styles (id INTEGER PRIMARY KEY AUTOINCREMENT, f_table_catalog TEXT, f_table_schema TEXT,
 f_table_name TEXT, f_geometry_column TEXT, styleName TEXT, styleQML TEXT, styleSLD TEXT, useAsDefault BOOLEAN,
 description TEXT, owner TEXT, ui TEXT, update_time DATETIME DEFAULT CURRENT_TIMESTAMP)"""
@@ -51,6 +52,7 @@ def write_geopackage(
     growing = path.with_name(f".{path.name}")
     growing.unlink(missing_ok=True)
     crs = None if system is None else f"EPSG:{system}"
+<<<<<<< HEAD
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "'crs' was not provided")  # pixels have none
         write(
@@ -58,6 +60,13 @@ def write_geopackage(
             geometry_type="MultiLineString", crs=crs,
         )  # fmt: skip
     in_mm = any(told.get(_WIDTH[True]) is not None for _, told in features)
+=======
+    write(
+        growing, geometry, field_data=columns, fields=np.array(names, dtype=object), layer=_LAYER, driver="GPKG",
+        geometry_type="MultiLineString", crs=crs,
+    )  # fmt: skip
+    in_mm = any(told.get(WIDTH[True]) is not None for _, told in features)
+>>>>>>> main
     _add_style(growing, style(in_mm))
     os.replace(growing, path)
 
@@ -70,11 +79,11 @@ def multi_line(lines: Sequence[np.ndarray]) -> bytes:
 
 def style(in_mm: bool) -> str:
     """A style of QGIS (QML): lines in five classes of width, the upper end of what is reported."""
-    unit, ends = ("mm", CLASSES[True]) if in_mm else ("px", CLASSES[False])
+    ends = CLASSES[in_mm]
     lows, highs = (0.0, *ends), (*ends, 1e9)
     ranges, symbols = [], []
-    for index, (low, high, colour) in enumerate(zip(lows, highs, _COLOURS, strict=True)):
-        label = f"over {low:g} {unit}" if index == len(ends) else f"{low:g} to {high:g} {unit}"
+    for index, (low, high, colour) in enumerate(zip(lows, highs, COLOURS, strict=True)):
+        label = class_label(index, in_mm)
         ranges.append(f'<range symbol="{index}" lower="{low}" upper="{high}" label="{label}" render="true"/>')
         symbols.append(
             f'<symbol type="line" name="{index}" alpha="1" clip_to_extent="1"><layer class="SimpleLine" enabled="1" '
@@ -83,7 +92,7 @@ def style(in_mm: bool) -> str:
         )
     return (
         '<!DOCTYPE qgis PUBLIC "http://mrcc.com/qgis.dtd" "SYSTEM"><qgis version="3.28" styleCategories="Symbology">'
-        f'<renderer-v2 type="graduatedSymbol" attr="{_WIDTH[in_mm]}" graduatedMethod="GraduatedColor">'
+        f'<renderer-v2 type="graduatedSymbol" attr="{WIDTH[in_mm]}" graduatedMethod="GraduatedColor">'
         f"<ranges>{''.join(ranges)}</ranges><symbols>{''.join(symbols)}</symbols></renderer-v2></qgis>"
     )
 

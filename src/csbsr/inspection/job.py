@@ -14,6 +14,7 @@ from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 from PIL import Image
 
 from csbsr.data.reading import any_size, check_regular
+from csbsr.inspection.density import density_maps
 from csbsr.inspection.layers import write_layers
 from csbsr.inspection.measuring import Measuring
 from csbsr.inspection.record import DONE, FAILED, UNFINISHED, Record, Source
@@ -167,12 +168,14 @@ class Job(Generic[AnyItem]):
 
     def _finish(self) -> None:
         if self.store.records or self.store.goes_on:
-            if not self.store.goes_on:
+            measuring = self.work.measuring
+            maps = [] if measuring is None else density_maps(self.store, measuring.cell_m)
+            if self.store.records:
                 self.store.write_summary()
             self.store.write_table()
-            if self.work.measuring is not None:
-                write_report(self.store, self.work.measuring, self.work.sides, self.about)
-                write_layers(self.store, self.work.measuring.layers)
+            if measuring is not None:
+                write_report(self.store, measuring, self.work.sides, self.about, maps)
+                write_layers(self.store, measuring.layers, maps)
 
     def _one(self, item: AnyItem, partial: Path, tick: Callable[[AnyItem, float], None]) -> Record:
         """Results and record of one item; whatever is wrong with it ends up in the record."""

@@ -1,4 +1,4 @@
-"""The cracks of a folder of results as layers of a map: GeoJSON, GeoPackage; and the places of the photographs.
+"""The cracks of a folder of results as layers of a map: GeoJSON, GeoPackage; their density; the photographs.
 
 One layer holds what has one system of coordinates: ``cracks.geojson`` where that is all, else one for each,
 ``cracks_epsg25832.geojson`` and ``cracks_pixels.geojson``.  Photographs that lie nowhere are in their own pixels, y
@@ -8,34 +8,42 @@ downwards.
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from csbsr.data.reading.geo import GeoReference
 from csbsr.files import write_text
+from csbsr.inspection.density import DensityMap
 from csbsr.inspection.geopackage import write_geopackage
-from csbsr.inspection.lines import CrackLine, Lines, read_lines
+from csbsr.inspection.lines import DEGREES, CrackLine, Lines, placed, read_lines
 from csbsr.inspection.record import DONE, Record
-from csbsr.inspection.store import LAYER, PLACES, Store
+from csbsr.inspection.store import DENSITY, LAYER, PLACES, Store
 from csbsr.pages.files import json_text
 from csbsr.words import printable
 
 log = logging.getLogger("csbsr")
 
 _WGS84 = 4326
-_DIGITS, _DEGREES = 4, 9  # of metres or feet, and of degrees: a tenth of a millimetre
+
+#: Lines or borders of areas (n, 2) of a thing in the coordinates of its layer, and its properties.
+Feature = tuple[list[np.ndarray], dict[str, Any]]
 
 
-def write_layers(store: Store, layers: Collection[str]) -> None:
-    """Write the layers of all photographs of a folder, and remove those of systems that it no longer holds."""
+def write_layers(store: Store, layers: Collection[str], maps: Iterable[DensityMap] = ()) -> None:
+    """Write the layers of all photographs of a folder, and remove those of systems that it no longer holds.
+
+    Args:
+        store: the folder.
+        layers: that are wanted.
+        maps: of the density of cracks, which have a layer of their own.
+    """
     groups = grouped(_kept(store))
     written: set[str] = set()
     if "geojson" in layers:
         for system, lines in groups.items():
-            written |= _write_geojson(store.folder, _name(system, groups), system, lines)
+            written |= _write_geojson(store.folder, _name(system, groups), system, features(lines))
         places = photographs(store.sorted_records)
         if places["features"]:
             write_text(store.folder / PLACES, json_text(places))
@@ -45,6 +53,7 @@ def write_layers(store: Store, layers: Collection[str]) -> None:
             name = f"{_name(system, groups)}.gpkg"
             write_geopackage(store.folder / name, features(lines), system)
             written.add(name)
+    written |= _write_density(store.folder, maps)
     store.remove_layers(written)
 
 
@@ -52,11 +61,11 @@ def grouped(kept: Iterable[Lines]) -> dict[int | None, list[Lines]]:
     """By the code of the system of coordinates; None for pixels, also of a GeoTIFF that names no system."""
     groups: dict[int | None, list[Lines]] = {}
     for lines in kept:
-        groups.setdefault(None if lines.geo is None else lines.geo.epsg, []).append(lines)
+        groups.setdefault(lines.system, []).append(lines)
     return dict(sorted(groups.items(), key=lambda item: item[0] or 0))
 
 
-def features(group: Sequence[Lines]) -> list[tuple[list[np.ndarray], dict[str, Any]]]:
+def features(group: Sequence[Lines]) -> list[Feature]:
     """The lines of each crack in the coordinates of its group, and its properties."""
     return [
         ([placed(line, lines.geo) for line in crack.lines], properties(lines, crack))
@@ -71,17 +80,14 @@ def properties(lines: Lines, crack: CrackLine) -> dict[str, Any]:
     return {"id": own, "photograph": lines.photograph, **crack.properties}
 
 
-def placed(points: np.ndarray, geo: GeoReference | None) -> np.ndarray:
-    """Points (n, 2) in the coordinates of the georeference, pixels without one."""
-    if geo is None or geo.epsg is None:
-        return points
-    a, b, c, d, e, f = geo.transform
-    moved = points @ np.array([[a, d], [b, e]]) + [c, f]
-    return moved.round(_DEGREES if geo.degrees else _DIGITS)
+def collection(found: Sequence[Feature], system: int | None, kind: str = "MultiLineString") -> dict[str, Any]:
+    """A GeoJSON FeatureCollection, which names its system of coordinates (as GeoJSON 2008 has it).
 
-
-def collection(found: Sequence[tuple[list[np.ndarray], Mapping[str, Any]]], system: int | None) -> dict[str, Any]:
-    """A GeoJSON FeatureCollection of lines, which names its system of coordinates (as GeoJSON 2008 has it)."""
+    Args:
+        found: what it holds.
+        system: code of the system of coordinates; None for pixels.
+        kind: of geometry: ``MultiLineString``, or ``Polygon`` of the border and those of holes.
+    """
     crs = {"type": "name", "properties": {"name": f"urn:ogc:def:crs:EPSG::{system}"}}
     named = {"coordinates_in": "pixels, y downwards"} if system is None else {} if system == _WGS84 else {"crs": crs}
     return {
@@ -92,7 +98,7 @@ def collection(found: Sequence[tuple[list[np.ndarray], Mapping[str, Any]]], syst
                 "type": "Feature",
                 "id": told["id"],
                 "properties": dict(told),
-                "geometry": {"type": "MultiLineString", "coordinates": [line.tolist() for line in lines]},
+                "geometry": {"type": kind, "coordinates": [line.tolist() for line in lines]},
             }
             for lines, told in found
         ],
@@ -122,12 +128,23 @@ def to_wgs84(points: np.ndarray, system: int) -> np.ndarray:
     from rasterio.warp import transform
 
     x, y = transform(f"EPSG:{system}", f"EPSG:{_WGS84}", points[:, 0].tolist(), points[:, 1].tolist())
-    return np.stack([x, y], axis=1).round(_DEGREES)
+    return np.stack([x, y], axis=1).round(DEGREES)
 
 
-def _write_geojson(folder: Path, name: str, system: int | None, group: Sequence[Lines]) -> set[str]:
-    found = features(group)
-    write_text(folder / f"{name}.geojson", json_text(collection(found, system)))
+def _write_density(folder: Path, maps: Iterable[DensityMap]) -> set[str]:
+    groups: dict[int | None, list[Feature]] = {}
+    for one in maps:
+        groups.setdefault(one.lines.system, []).extend(one.features())
+    written: set[str] = set()
+    for system, found in groups.items():
+        written |= _write_geojson(folder, _name(system, groups, DENSITY), system, found, "Polygon")
+    return written
+
+
+def _write_geojson(
+    folder: Path, name: str, system: int | None, found: Sequence[Feature], kind: str = "MultiLineString"
+) -> set[str]:
+    write_text(folder / f"{name}.geojson", json_text(collection(found, system, kind)))
     written = {f"{name}.geojson"}
     if system is None:
         return written
@@ -136,14 +153,14 @@ def _write_geojson(folder: Path, name: str, system: int | None, group: Sequence[
     except ImportError:
         log.warning("layers   %s_wgs84.geojson needs pip install csbsr[geo]", name)
         return written
-    write_text(folder / f"{name}_wgs84.geojson", json_text(collection(moved, _WGS84)))
+    write_text(folder / f"{name}_wgs84.geojson", json_text(collection(moved, _WGS84, kind)))
     return {*written, f"{name}_wgs84.geojson"}
 
 
-def _name(system: int | None, groups: Collection[int | None]) -> str:
+def _name(system: int | None, groups: Collection[int | None], layer: str = LAYER) -> str:
     if len(groups) == 1:
-        return LAYER
-    return f"{LAYER}_pixels" if system is None else f"{LAYER}_epsg{system}"
+        return layer
+    return f"{layer}_pixels" if system is None else f"{layer}_epsg{system}"
 
 
 def _kept(store: Store) -> list[Lines]:

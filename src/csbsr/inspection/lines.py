@@ -10,12 +10,15 @@ from typing import Any
 import numpy as np
 
 from csbsr.data.reading.geo import GeoReference
-from csbsr.measure import Measurement, WidthGuide
+from csbsr.measure import Coverage, Measurement, WidthGuide
 from csbsr.measure.lines import crack_lines, line_rows
 from csbsr.pages.files import json_text, read_json
 
 FORMAT = 1
 _DIGITS = 3  # of a pixel
+#: Digits of degrees in a layer; of metres or feet there are fewer: a tenth of a millimetre.
+DEGREES = 9
+_LENGTHS = 4
 
 
 @dataclass(frozen=True)
@@ -25,10 +28,12 @@ class Frame:
     Attributes:
         scale: pixels of the measured image to one of the photograph, along a side.
         geo: where the photograph lies; None for one that is not georeferenced.
+        coverage: what of the photograph holds data; None: all.
     """
 
     scale: float
     geo: GeoReference | None = None
+    coverage: Coverage | None = None
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,7 @@ class Lines:
         mm_per_pixel: of the photograph; None if it is not known.
         geo: where it lies.
         cracks: by number.
+        block: of the coverage that is kept beside them; None where all of the photograph holds data.
     """
 
     photograph: str
@@ -56,6 +62,12 @@ class Lines:
     mm_per_pixel: float | None
     geo: GeoReference | None
     cracks: tuple[CrackLine, ...]
+    block: float | None = None
+
+    @property
+    def system(self) -> int | None:
+        """Code of the system of coordinates; None for pixels, also of a GeoTIFF that names no system."""
+        return None if self.geo is None else self.geo.epsg
 
 
 def lines_of(measurement: Measurement, name: str, frame: Frame, guide: WidthGuide | None) -> Lines:
@@ -67,7 +79,8 @@ def lines_of(measurement: Measurement, name: str, frame: Frame, guide: WidthGuid
         for crack, row in zip(measurement.cracks, rows, strict=True)
     )
     per_pixel = None if measurement.mm_per_pixel is None else measurement.mm_per_pixel * frame.scale
-    return Lines(name, (width, height), per_pixel, frame.geo, cracks)
+    block = None if frame.coverage is None else frame.coverage.block
+    return Lines(name, (width, height), per_pixel, frame.geo, cracks, block)
 
 
 def to_text(lines: Lines) -> str:
@@ -78,6 +91,7 @@ def to_text(lines: Lines) -> str:
             "photograph": lines.photograph,
             "size": lines.size,
             "mm_per_pixel": lines.mm_per_pixel,
+            "coverage_block": lines.block,
             "georeference": None if lines.geo is None else dataclasses.asdict(lines.geo),
             "cracks": [
                 {"properties": crack.properties, "lines": [line.tolist() for line in crack.lines]}
@@ -99,15 +113,26 @@ def read_lines(path: Path) -> Lines | None:
     try:
         geo = found["georeference"]
         if geo is not None:
-            geo = GeoReference(**{**geo, "transform": tuple(geo["transform"]), "size": tuple(geo["size"])})
+            geo = GeoReference(**{**geo, "transform": tuple(map(float, geo["transform"])), "size": tuple(geo["size"])})
         cracks = tuple(
             CrackLine(tuple(_points(line) for line in crack["lines"]), dict(crack["properties"]))
             for crack in found["cracks"]
         )
-        width, height = found["size"]
-        return Lines(str(found["photograph"]), (width, height), found["mm_per_pixel"], geo, cracks)
+        width, height = map(float, found["size"])
+        numbers = found["mm_per_pixel"], found.get("coverage_block")  # the latter unknown to earlier versions
+        per_pixel, block = (None if number is None else float(number) for number in numbers)
+        return Lines(str(found["photograph"]), (width, height), per_pixel, geo, cracks, block)
     except (KeyError, TypeError) as error:
         raise ValueError(f"{path}: expected the lines of a photograph's cracks, got other JSON ({error})") from error
+
+
+def placed(points: np.ndarray, geo: GeoReference | None) -> np.ndarray:
+    """Points (n, 2) in the coordinates of the georeference, pixels without one."""
+    if geo is None or geo.epsg is None:
+        return points
+    a, b, c, d, e, f = geo.transform
+    moved = points @ np.array([[a, d], [b, e]]) + [c, f]
+    return moved.round(DEGREES if geo.degrees else _LENGTHS)
 
 
 def _points(line: Any) -> np.ndarray:

@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from csbsr.data.heads import read_head
 from csbsr.data.labelme_files import POLYGONS
 from csbsr.data.limits import MAX_MEGAPIXELS
 from csbsr.data.mask_values import IGNORED, MaskRule
 from csbsr.data.masks import read_labels
 from csbsr.data.reading import at_most, eight_bit, read_image, read_photograph
 from csbsr.inspection.corrections import Correction, corrected, left_out
-from csbsr.inspection.counting import counting
+from csbsr.inspection.counting import Counting, counting
 from csbsr.inspection.lines import Frame
 from csbsr.inspection.measuring import Measuring
 from csbsr.inspection.metadata import read_metadata
@@ -105,14 +106,19 @@ class MeasuringMasks:
             found = self._read(item, most) if correction is None else _shrunken(correction.labels, most)
             segmentation, factor, ignored = found
             size = item.size or (segmentation.shape[0] * factor, segmentation.shape[1] * factor)
-            record.handled, counts = self._counting(item, size, ignored, factor, segmentation.shape)
-            picture = self._picture(item)
+            picture, valid = self._picture(item)
             from_photograph = 1 if picture is None else factor * segmentation.shape[1] / picture.shape[1]
             scale = _first(self.scale, item.scale, from_photograph)
             ground = self._ground(item, name, size, scale)
+            valid = self._valid(item, valid, ground)
+            record.handled, counts = self._counting(item, (valid, ignored), size, factor, scale)
+            if counts.measured is not None and counts.measured.shape != segmentation.shape:
+                height, width = segmentation.shape
+                raise ValueError(f"{item.path}: expected areas left out of {width} x {height} pixels")
             record.handled = replace(record.handled, scale_refused="; ".join(ground.refused) or None)
             spread = None if correction is not None else self._spread(item, segmentation, most)
-            measurement = measuring.measure(name, segmentation, threshold, scale / factor, counts, spread, ground)
+            measured, coverage = counts
+            measurement = measuring.measure(name, segmentation, threshold, scale / factor, measured, spread, ground)
             original, blur = self._light(item, picture, size, ground)
             measurement = measuring.with_light(measurement, original, blur)
             if correction is not None:
@@ -120,10 +126,11 @@ class MeasuringMasks:
                 if item.path.is_file() and item.path != correction.path:
                     before, _ = read_segmentation(item.path, self.kind, most, item.predicted)
                     with contextlib.suppress(TooNoisyError):  # noise that somebody wiped away
-                        earlier = measuring.measure(name, before, threshold, scale / factor, counts, ground=ground)
+                        earlier = measuring.measure(name, before, threshold, scale / factor, measured, ground=ground)
                         record.before = measuring.numbers(earlier)
         view = limited(Image.fromarray(as_picture(segmentation) if picture is None else picture), LARGEST)
-        measuring.save(measurement, item.name, files, None, np.asarray(view), Frame(scale / factor, ground.shown))
+        frame = Frame(scale / factor, ground.shown, coverage)
+        measuring.save(measurement, item.name, files, None, np.asarray(view), frame)
         record.metadata = item.metadata or read_metadata(item.picture or item.path)
         record.agreement, record.scale, record.reduced, record.threshold = item.agreement, scale, factor, threshold
         record.skipped = item.skipped
@@ -147,12 +154,28 @@ class MeasuringMasks:
         bands = item.bands if self.bands is None else self.bands
         return bands, item.bits if self.bits is None else self.bits
 
-    def _picture(self, item: Mask) -> np.ndarray | None:
-        """What is shown under the cracks, (h, w, 3) uint8: the photograph, or a picture that csbsr-predict left."""
+    def _picture(self, item: Mask) -> tuple[np.ndarray | None, np.ndarray | None]:
+        """What is shown under the cracks: the photograph, or a picture that csbsr-predict left.
+
+        Returns:
+            (h, w, 3) uint8, and of a photograph where there is one, (h, w) bool; None for all.
+        """
         if item.picture is None:
+            return None, None
+        if item.picture != item.photograph:
+            return eight_bit(read_image(item.picture)), None
+        found = read_photograph(item.picture, *self._read_as(item))
+        return eight_bit(found.image), found.valid
+
+    def _valid(self, item: Mask, valid: np.ndarray | None, ground: Scale) -> np.ndarray | None:
+        """Where there is a photograph in what the mask is of, (h, w) bool; None for everywhere, or if it is gone."""
+        if item.photograph is None or not item.photograph.is_file():
             return None
-        own = item.picture == item.photograph
-        return eight_bit(read_image(item.picture, *(self._read_as(item) if own else (None, None))))
+        if valid is None and item.missing:
+            valid = read_photograph(item.photograph, *self._read_as(item)).valid
+        if ground.rectify is None:
+            return valid
+        return ground.rectify.valid(valid, read_head(item.photograph).size if valid is None else valid.shape)
 
     def _spread(self, item: Mask, segmentation: np.ndarray, most: float) -> np.ndarray | None:
         """The probability's standard deviation over flips; None without one of its size."""
@@ -196,21 +219,24 @@ class MeasuringMasks:
         return corrected(item.correctable, made_from, _first(item.threshold, _THRESHOLD))  # at which it was made
 
     def _counting(
-        self, item: Mask, size: tuple[int, int], ignored: np.ndarray | None, factor: int, shape: tuple[int, ...]
-    ) -> tuple[Handled, np.ndarray | None]:
-        """What of a map is left out, and what counts at the size at which it is measured."""
+        self,
+        item: Mask,
+        known: tuple[np.ndarray | None, np.ndarray | None],
+        size: tuple[int, int],
+        factor: int,
+        scale: float,
+    ) -> tuple[Handled, Counting]:
+        """What of a map is left out, and what counts; ``known``: where there is a photograph, and what is ignored."""
+        valid, ignored = known
         own, stem = item.correctable, item.path.parent / item.path.stem
         excluded = left_out(stem if own is None else own.stem, item.photograph if own is None else own.photograph, size)
         if ignored is not None and ignored.any():
             excluded = ignored if excluded is None else excluded | ignored
-        valid = None
-        if item.missing and item.photograph is not None and item.photograph.is_file():
-            valid = read_photograph(item.photograph).valid
         share = None if excluded is None else float(f"{excluded.mean():.4g}")
-        counts = counting(valid, excluded, size, factor)
-        if counts is not None and counts.shape != shape:
-            raise ValueError(f"{item.path}: expected areas left out of {shape[1]} x {shape[0]} pixels")
-        return Handled(item.missing, share), counts
+        missing = item.missing
+        if missing is None and not item.predicted and valid is not None:
+            missing = float(f"{1 - valid.mean():.4g}")
+        return Handled(missing, share), counting(valid, excluded, size, factor, scale)
 
 
 def _shrunken(labels: np.ndarray, most: float) -> tuple[np.ndarray, int, np.ndarray | None]:

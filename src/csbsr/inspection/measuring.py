@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 
 from csbsr.data.reading.geo import read_georeference
 from csbsr.files import write_text
+from csbsr.inspection.coverage import write_coverage
 from csbsr.inspection.drawing import check_drawing, write_drawing
 from csbsr.inspection.geopackage import check_geopackage
 from csbsr.inspection.lines import Frame, lines_of, to_text
@@ -33,6 +35,7 @@ from csbsr.measure.ground import Automatic, Scale
 from csbsr.measure.gsd import parse_sampling
 from csbsr.measure.noise import check_limit
 from csbsr.pages.files import csv_text
+from csbsr.plain import is_kind
 
 _NUMBERS = ("percentile", "min_pixels", "spur", "hole", "megapixels")
 #: The layers that may be asked for.
@@ -56,6 +59,7 @@ class Measuring:
         max_branches: an image with more branches of cracks is not measured, see `csbsr.measure.measure_cracks`.
         light: measure widths from the photograph's intensities too, see `csbsr.measure.with_light`.
         layers: of the map that are written, of `LAYERS`.
+        cell_m: side in metres of the cells for which the density of cracks is told; None: for none.
         automatic: finds the ground sampling distance of each photograph, where ``gsd`` is None.
     """
 
@@ -70,6 +74,7 @@ class Measuring:
     light: bool = True
     automatic: Automatic | None = None
     layers: tuple[str, ...] = ("geojson",)
+    cell_m: float | None = None
 
     def __post_init__(self) -> None:
         if self.min_pixels is None:
@@ -80,6 +85,7 @@ class Measuring:
         if not self.megapixels > 0:
             raise ValueError(f"megapixels: expected a number above 0, got {self.megapixels!r}")
         check_limit(self.max_branches)
+        _check_cell(self.cell_m)
         self.measure("", np.zeros((1, 1), bool), 0.5, 1)  # raises for what is out of its range
 
     @property
@@ -174,7 +180,7 @@ class Measuring:
             files: of the photograph.
             before: (h, w, 3) uint8, the photograph; None if it is itself what was measured.
             after: (H, W, 3) uint8, the view that was measured, at any size.
-            frame: what the measured image shows of the photograph.
+            frame: what the measured image shows of the photograph, and where that holds data.
 
         Returns:
             The table of cracks.
@@ -186,6 +192,7 @@ class Measuring:
             write_text(files.temporary("cracks"), table)
         lines = lines_of(measurement, name, frame, self.guide)
         write_text(files.pictures.lines, to_text(lines))
+        write_coverage(files.pictures.coverage, frame.coverage)
         if "drawing" in files.kinds:
             write_drawing(files.temporary("drawing"), lines)
         return table
@@ -202,11 +209,13 @@ class Measuring:
     def shown(self) -> dict[str, Any]:
         """For the report: what was chosen, in words."""
         guide = "none" if self.guide is None else self.guide.name
+        cells = {} if self.cell_m is None else {"cells of the density": f"{self.cell_m:g} m"}
         return {
             "smallest crack": f"{self.min_pixels:g} px of the photograph",
             "percentile of the width": f"{self.percentile:g} %",
             "guide for classes": guide,
             "widths": "from mask and light" if self.light else "from the mask",
+            **cells,
         }
 
 
@@ -219,6 +228,12 @@ def check_layers(layers: Collection[str]) -> None:
         check_geopackage()
     if "dxf" in layers:
         check_drawing()
+
+
+def _check_cell(cell_m: Any) -> None:
+    """Raise ValueError unless it is a length above 0, or None."""
+    if cell_m is not None and not (is_kind(cell_m, float) and 0 < cell_m < math.inf):
+        raise ValueError(f"cell_m: expected metres above 0, such as 0.5, got {cell_m!r}; leave it out for no density")
 
 
 def _described(guide: WidthGuide) -> str:

@@ -10,10 +10,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
+from csbsr.inspection.classes import COLOURS
+from csbsr.inspection.density import DensityMap
+from csbsr.inspection.page_density import density_section
 from csbsr.inspection.page_widths import both, notes, reported_key, with_interval
 from csbsr.inspection.page_widths import number as _number
 from csbsr.inspection.record import BEFORE, BICUBIC
 from csbsr.inspection.store import PicturePlaces
+from csbsr.inspection.viewer import Viewer, viewers
 from csbsr.inspection.views import Views, embedded_views, thumbnail
 from csbsr.measure import WidthGuide
 from csbsr.measure.overlay import round_below
@@ -65,13 +69,15 @@ def inspection_page(
     guide: WidthGuide | None = None,
     sides: tuple[str, str] = ("photograph", "super-resolved"),
     settings: Mapping[str, object] | None = None,
+    maps: Sequence[DensityMap] = (),
 ) -> str:
     """The report of an inspection.
 
-    Pictures are embedded: a thumbnail of each photograph, and two views and the cracks for a slider, of at most 1280,
-    900 or 600 pixels for up to 24, up to 100 or more photographs.  Those for sliders are at most 32 MB together, the
-    widest cracks first; other photographs are shown by thumbnail.  Links lead to the files beside the page, in up to
-    4096 pixels; the page works without them.
+    Pictures are embedded: a thumbnail of each photograph; a preview with its cracks as lines for a viewer, see
+    `csbsr.inspection.viewer.viewers`; and two views and the cracks for a slider, of at most 1280, 900 or 600 pixels for
+    up to 24, up to 100 or more photographs.  Those for sliders are at most 32 MB together, the widest cracks first;
+    other photographs are shown by thumbnail.  What has one view alone has no slider beside its viewer.  Links lead to
+    the files beside the page, in up to 4096 pixels; the page works without them.
 
     Args:
         entries: in the order of the table.
@@ -79,17 +85,22 @@ def inspection_page(
         guide: that gave the classes of severity.
         sides: what the left and the right picture of a slider are called.
         settings: shown at the end, by name.
+        maps: of the density of cracks.
     """
     measured = [entry for entry in entries if not entry.row.get("error")]
     size = next(size for most, size in _SIZES if len(measured) <= most)
-    views = embedded(measured, folder, size)
+    shown = viewers([entry.stem for entry in widest_first(measured)], folder)
+    compared = [
+        entry for entry in measured if entry.stem not in shown or PicturePlaces.of(folder, entry.stem).before.is_file()
+    ]
+    views = embedded(compared, folder, size)
     unit = "mm" if any(_number(entry.row, "width_percentile_mm") is not None for entry in measured) else "px"
     return template("inspection", "inspection.html").render(
         title="Crack inspection",
         tiles=_tiles(entries, measured),
         columns=(columns := shown_columns([entry.row for entry in measured])),
         photographs=[
-            _photograph(number, entry, columns, unit, folder, views.get(entry.stem))
+            _photograph(number, entry, columns, unit, folder, views.get(entry.stem), shown.get(entry.stem))
             for number, entry in enumerate(measured, 1)
         ],
         severities=_severities(measured),
@@ -98,17 +109,19 @@ def inspection_page(
         percentile=next((entry.row["percentile"] for entry in measured if entry.row.get("percentile")), 95),
         guide=guide,
         sides=sides,
+        colours=COLOURS,
         compared=any("bicubic_cracks" in entry.row for entry in measured),
         consistency=any(_number(entry.row, "consistency") is not None for entry in measured),
         light=any(crack.get("width_light_mean_px") not in (None, "") for entry in measured for crack in entry.cracks),
         settings=settings or {},
+        density=density_section(maps, measured, folder),
     )
 
 
 def embedded(entries: Sequence[Entry], folder: str | Path, size: int) -> dict[str, Views]:
     """Pictures by stem, the widest cracks first, until the page's budget is spent."""
     left, views = _BUDGET, {}
-    for entry in sorted(entries, key=lambda entry: -(_number(entry.row, "width_percentile_px") or 0)):
+    for entry in widest_first(entries):
         found = embedded_views(PicturePlaces.of(folder, entry.stem), size)
         if found.size > left:
             break
@@ -116,6 +129,11 @@ def embedded(entries: Sequence[Entry], folder: str | Path, size: int) -> dict[st
             views[entry.stem] = found
             left -= found.size
     return views
+
+
+def widest_first(entries: Sequence[Entry]) -> list[Entry]:
+    """By the width of their cracks."""
+    return sorted(entries, key=lambda entry: -(_number(entry.row, "width_percentile_px") or 0))
 
 
 def shown_columns(rows: Sequence[Row]) -> list[Column]:
@@ -189,7 +207,13 @@ def remarks(row: Row) -> list[str]:
 
 
 def _photograph(
-    number: int, entry: Entry, columns: Sequence[Column], unit: str, folder: str | Path, views: Views | None
+    number: int,
+    entry: Entry,
+    columns: Sequence[Column],
+    unit: str,
+    folder: str | Path,
+    views: Views | None,
+    viewer: Viewer | None,
 ) -> dict[str, Any]:
     """What the template shows of one photograph."""
     row, own = entry.row, PicturePlaces.of(folder, entry.stem)
@@ -212,6 +236,8 @@ def _photograph(
         "width": _number(row, _width_key(row, unit)) or 0,
         "figures": _figures(row),
         "views": views,
+        "viewer": viewer,
+        "told": {} if viewer is None else {_crack_number(crack): _told(crack) for crack in entry.cracks},
         "scale": _scale(row),
         "comparison": _comparison(row, BICUBIC),
         "edited": bool(_number(row, "edited")),
@@ -321,7 +347,7 @@ def _width_key(row: Row, unit: str) -> str:
 def _crack(row: Row) -> dict[str, Any]:
     """What the list of a photograph's cracks says of one."""
     return {
-        "number": row["crack"],
+        "number": _crack_number(row),
         "length": _both_units(row, "length", "length_uncertainty"),
         "mean": _length_or_width(row, "width_mean", "width_uncertainty"),
         "largest": _length_or_width(row, "width_max", None),
@@ -334,6 +360,18 @@ def _crack(row: Row) -> dict[str, Any]:
               if _number(row, key)),
         ]),
     }  # fmt: skip
+
+
+def _told(row: Row) -> str:
+    """What the viewer says of a crack."""
+    told = _crack(row)
+    sizes = {"length": "length", "mean width": "mean", "largest width": "largest"}
+    parts = [f"{name} {told[key]}" for name, key in sizes.items() if told[key]]
+    return ", ".join([f"crack {told['number']}", *parts, *filter(None, (told["severity"], told["notes"]))])
+
+
+def _crack_number(row: Row) -> int:
+    return int(float(row["crack"]))
 
 
 def _tiles(entries: Sequence[Entry], measured: Sequence[Entry]) -> list[tuple[str, str]]:

@@ -304,7 +304,7 @@ class PredictingAndMeasuring(Predicting):
                 f"{item.path}: areas to be left out are drawn on the photograph, and marker_mm rectifies it; leave out "
                 "one of them"
             )
-        counts = counting(found.valid, excluded, outcome.shape, kept.factor)
+        counts, coverage = counting(found.valid, excluded, outcome.shape, kept.factor, self.predictor.scale)
         if excluded is not None:
             record.handled = replace(record.handled or Handled(), excluded_share=float(f"{excluded.mean():.4g}"))
         numbers: Measured | None = None
@@ -319,7 +319,8 @@ class PredictingAndMeasuring(Predicting):
             record.handled = replace(record.handled or Handled(), not_measured=str(error))
             measurement = measuring.nothing(kept.probability().shape, threshold)
             kept.forget_probability()
-        table = measuring.save(measurement, item.name, files, eight_bit(image), kept.view(), Frame(scale, ground.shown))
+        frame = Frame(scale, ground.shown, coverage)
+        table = measuring.save(measurement, item.name, files, eight_bit(image), kept.view(), frame)
         write_text(files.pictures.cracks, table)
         del measurement
         bicubic: Measured | None = None

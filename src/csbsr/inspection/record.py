@@ -137,6 +137,17 @@ class Measured:
 
 
 @dataclass(frozen=True)
+class Cells:
+    """The density of a photograph's cracks, see `csbsr.inspection.density`."""
+
+    cell_m: float | None = None  #: side of a cell in metres
+    cells: int | None = None  #: that hold data
+    density_m_per_m2: float | None = None  #: of the photograph, metres of crack per square metre with data
+    density_m_per_m2_largest: float | None = None  #: of the cells that are nearly whole
+    density_refused: str | None = None  #: why it has none
+
+
+@dataclass(frozen=True)
 class Source:
     """Which file a photograph was read from, to notice another one or a change."""
 
@@ -174,6 +185,7 @@ _COMPARED = [
 MEASURED_BICUBIC = [f"{BICUBIC}{name}" for name in _COMPARED]
 #: The same of the mask before it was corrected.
 MEASURED_BEFORE = [f"{BEFORE}{name}" for name in _COMPARED]
+CELLS = [field.name for field in dataclasses.fields(Cells)]
 HANDLED = [field.name for field in dataclasses.fields(Handled)]
 METADATA = [field.name for field in dataclasses.fields(Metadata)]
 SKIPPED = [field.name for field in dataclasses.fields(Skipped)]
@@ -199,6 +211,7 @@ class Record:
         measured: its cracks.
         bicubic: those of its bicubic enlargement.
         before: those of its mask before a person corrected it.
+        cells: density of its cracks; None unless that was asked for.
         handled: what was special about it.
         seconds: that it took.
         results: paths of its files inside the folder, by kind.
@@ -223,6 +236,7 @@ class Record:
     measured: Measured | None = None
     bicubic: Measured | None = None
     before: Measured | None = None
+    cells: Cells | None = None
     handled: Handled | None = None
     seconds: float | None = None
     results: dict[str, str] | None = None
@@ -272,7 +286,8 @@ class Record:
 #: Fields of a record whose own fields are entries of the record.
 _GROUPS: dict[str, type] = {
     "metadata": Metadata, "size": Size, "predicted": Predicted, "agreement": Agreement, "skipped": Skipped,
-    "measured": Measured, "bicubic": Measured, "before": Measured, "handled": Handled,
+    "measured": Measured, "bicubic": Measured, "before": Measured, "cells": Cells,
+    "handled": Handled,
 }  # fmt: skip
 _PREFIXES = {"bicubic": BICUBIC, "before": BEFORE}
 _NESTED = ("results", "settings", "source", "digest", "kernels")
@@ -282,7 +297,7 @@ def _spread(group: Any, prefix: str) -> dict[str, Any]:
     values = dataclasses.asdict(group)
     if prefix:
         return {f"{prefix}{key}": value for key, value in values.items() if key in _COMPARED}
-    return _without_nothing(group) if isinstance(group, (Size, Predicted, Handled, Skipped)) else values
+    return _without_nothing(group) if isinstance(group, (Size, Predicted, Handled, Skipped, Cells)) else values
 
 
 def _without_nothing(group: Any) -> dict[str, Any]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from csbsr.files import write_text
+from csbsr.inspection.density import DensityMap
 from csbsr.inspection.measuring import Measuring
 from csbsr.inspection.page import Entry, inspection_page
 from csbsr.inspection.record import Record
@@ -21,7 +22,11 @@ _LINKED = {
 
 
 def write_report(
-    store: Store, measuring: Measuring, sides: tuple[str, str], about: Mapping[str, object] | None = None
+    store: Store,
+    measuring: Measuring,
+    sides: tuple[str, str],
+    about: Mapping[str, object] | None = None,
+    maps: Sequence[DensityMap] = (),
 ) -> None:
     """Write the report and the table of all cracks, if a record of the folder was measured or failed.
 
@@ -30,6 +35,7 @@ def write_report(
         measuring: how the photographs were measured.
         sides: what the left and the right picture of a slider are called.
         about: of the run, shown at the end of the report, by name.
+        maps: of the density of cracks.
     """
     entries = [entry_for(record, store) for record in store.sorted_records if _is_told(record)]
     if not entries:
@@ -37,8 +43,9 @@ def write_report(
     rows = [row for entry in entries for row in entry.cracks]
     write_text(store.folder / CRACKS, csv_text(rows, CRACK_COLUMNS))
     page = inspection_page(
-        entries, store.folder, guide=measuring.guide, sides=sides, settings={**(about or {}), **measuring.shown()}
-    )
+        entries, store.folder, guide=measuring.guide, sides=sides, settings={**(about or {}), **measuring.shown()},
+        maps=maps,
+    )  # fmt: skip
     write_text(store.folder / REPORT, page)
 
 

@@ -2,11 +2,13 @@
 
     <folder>/summary.json  summary.csv  cracks.csv  report.html
     <folder>/cracks.geojson  cracks_wgs84.geojson  cracks.gpkg  photographs.geojson     see `csbsr.inspection.layers`
+    <folder>/density.geojson  density_wgs84.geojson     see `csbsr.inspection.density`
     <folder>/<stem>_<kind>.<ending>                     of each photograph, see `KINDS`
-    <folder>/pictures/<stem>/before.webp  after.webp  widths.png  cracks.csv  lines.json     for report and layers
+    <folder>/pictures/<stem>/before.webp  after.webp  widths.png  cracks.csv  lines.json  coverage.png
+                                                        for report and layers, see `PicturePlaces`
 
 ``before`` and ``after`` show one view, the former only where it differs; ``widths`` lies over ``after``: its cracks
-coloured by width, the rest transparent.
+coloured by width, the rest transparent; ``coverage`` where the photograph holds data, if that is not everywhere.
 """
 
 from __future__ import annotations
@@ -24,7 +26,16 @@ from typing import Any, NamedTuple
 from csbsr.files import write_text
 from csbsr.inside import inside
 from csbsr.inspection.checked import check_crack_rows
-from csbsr.inspection.record import HANDLED, MEASURED, MEASURED_BEFORE, MEASURED_BICUBIC, METADATA, SKIPPED, Record
+from csbsr.inspection.record import (
+    CELLS,
+    HANDLED,
+    MEASURED,
+    MEASURED_BEFORE,
+    MEASURED_BICUBIC,
+    METADATA,
+    SKIPPED,
+    Record,
+)
 from csbsr.pages.files import csv_text, json_text, read_csv, read_json
 from csbsr.plain import kind_of
 from csbsr.words import printable
@@ -37,9 +48,9 @@ except ImportError:  # Windows: two programs in one folder are then not noticed
 log = logging.getLogger("csbsr")
 
 REPORT, CRACKS, SUMMARY, TABLE = "report.html", "cracks.csv", "summary.json", "summary.csv"
-#: Of the layers: what the names of those of cracks begin with, and the one of the photographs.
-LAYER, PLACES = "cracks", "photographs.geojson"
-_LAYERS = re.compile(rf"{LAYER}(_pixels|_epsg\d+)?(_wgs84)?\.(geojson|gpkg)|{re.escape(PLACES)}")
+#: Of the layers: what the names of those of cracks and of their density begin with, and the one of the photographs.
+LAYER, DENSITY, PLACES = "cracks", "density", "photographs.geojson"
+_LAYERS = re.compile(rf"({LAYER}|{DENSITY})(_pixels|_epsg\d+)?(_wgs84)?\.(geojson|gpkg)|{re.escape(PLACES)}")
 #: Of `SUMMARY`; another number will say that entries changed their meaning.
 FORMAT = 1
 #: Folder inside an output folder with the pictures of the report.
@@ -73,10 +84,10 @@ COLUMNS = {
     PREDICT: (
         "file", "status", "error", "width", "height", "result_width", "result_height", "threshold", "crack_share",
         "blur_sigma_1", "blur_sigma_2", "blur_theta", "consistency", "consistency_cracks", "consistency_flag", "tile",
-        "seconds", "reduced", *MEASURED, *MEASURED_BICUBIC, *METADATA, *HANDLED, *SKIPPED,
+        "seconds", "reduced", *MEASURED, *CELLS, *MEASURED_BICUBIC, *METADATA, *HANDLED, *SKIPPED,
     ),
     MEASURE: (
-        "file", "status", "error", "scale", "reduced", "threshold", *MEASURED, *METADATA, *HANDLED, *SKIPPED,
+        "file", "status", "error", "scale", "reduced", "threshold", *MEASURED, *CELLS, *METADATA, *HANDLED, *SKIPPED,
         *MEASURED_BEFORE,
     ),
 }  # fmt: skip
@@ -90,12 +101,14 @@ class PicturePlaces(NamedTuple):
     widths: Path
     cracks: Path
     lines: Path
+    coverage: Path
 
     @classmethod
     def of(cls, folder: str | Path, stem: str) -> PicturePlaces:
         """The files of the photograph whose results are named ``stem``."""
         own = Path(folder) / PICTURES / stem
-        return cls(own / "before.webp", own / "after.webp", own / "widths.png", own / "cracks.csv", own / "lines.json")
+        names = ("before.webp", "after.webp", "widths.png", "cracks.csv", "lines.json", "coverage.png")
+        return cls(*(own / name for name in names))
 
 
 class Summary(NamedTuple):

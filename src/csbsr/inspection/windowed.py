@@ -32,6 +32,7 @@ from csbsr.inspection.spread import VARIANCE_WHITE
 from csbsr.inspection.store import KINDS, GrowingFiles
 from csbsr.inspection.views import LARGEST
 from csbsr.measure import BlurMap, TooNoisyError
+from csbsr.measure.coverage import CoverageByRows
 from csbsr.measure.ground import Scale
 from csbsr.measure.pieces import MOST_PIXELS, Part, Piece, measure_in_pieces
 from csbsr.predict import Predictor
@@ -98,7 +99,7 @@ class ByWindows:
             ground = Scale() if self.measuring is None else self.measuring.ground(self.item.name, self.item.path)
             rows, outcome, tile = self._rows(reader, settings, tick)
             self.rows = rows
-            view, cracks = self._view(reader), self._looked_through()
+            view, cracks = self._view(reader), self._looked_through(found.share == 1)
             counted = max(1, round(found.share * math.prod(self.shape)))
             result = Outcome(
                 self.shape, (0, 0), outcome.kernels, None, self.crack_pixels / counted, tile, self.scale
@@ -155,11 +156,6 @@ class ByWindows:
 
     # ---- what is made of the rows ----
 
-    def mask(self, start: int, stop: int) -> np.ndarray:
-        """Rows of the mask, (n, W) bool."""
-        levels = self.rows.probability.read(start, stop)
-        return np.asarray(levels > self.threshold * LEVELS)
-
     def _mask_levels(self, start: int, stop: int) -> np.ndarray:
         levels = self.rows.probability.read(start, stop)
         found = np.where(levels > self.threshold * LEVELS, np.uint8(255), np.uint8(0))
@@ -196,18 +192,22 @@ class ByWindows:
             shrinker.add(eight_bit(reader.rows(start, stop)[0]))
         return np.rint(shrinker.result()).astype(np.uint8)
 
-    def _looked_through(self) -> np.ndarray:
-        """The cracks at the size of the view; their pixels and the mask's digest are noted."""
+    def _looked_through(self, complete: bool) -> np.ndarray:
+        """The cracks at the size of the view; their pixels, the mask's digest and the coverage are noted."""
         height, width = self.shape
         factor = -(-max(height, width) // self.scale // LARGEST) * self.scale
         cracks, digest = Shrinker(height, width, factor, largest=True), MaskDigest(width)
+        coverage = CoverageByRows(self.shape, self.scale)
         self.crack_pixels = 0
         for start in range(0, height, _ROWS):
-            mask = self.mask(start, min(start + _ROWS, height))
+            levels = self.rows.probability.read(start, min(start + _ROWS, height))
+            mask = np.asarray(levels > self.threshold * LEVELS)
+            coverage.add(levels != NO_DATA)
             digest.add(mask)
             cracks.add(mask)
             self.crack_pixels += int(np.count_nonzero(mask))
         self.record.digest = digest.text()
+        self.coverage = None if complete else coverage.result()
         return cracks.result()
 
     # ---- measurement ----
@@ -239,7 +239,8 @@ class ByWindows:
             height, width = (side * finer for side in self.shape)
             measurement = measuring.nothing((height, width), self.threshold)
             record.handled = replace(record.handled or Handled(), not_measured=str(error))
-        table = measuring.save(measurement, name, self.files, None, view, Frame(self.scale * finer, ground.shown))
+        frame = Frame(self.scale * finer, ground.shown, self.coverage)
+        table = measuring.save(measurement, name, self.files, None, view, frame)
         write_text(self.files.pictures.cracks, table)
         record.stem, record.measured = self.item.stem, numbers
 

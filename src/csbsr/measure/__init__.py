@@ -2,8 +2,9 @@
 
 from csbsr.measure.blur import BlurMap
 from csbsr.measure.centreline import Centreline
+from csbsr.measure.coverage import Coverage, coverage_of
 from csbsr.measure.cracks import measure_cracks
-from csbsr.measure.density import Density, crack_density
+from csbsr.measure.density import Density, Grid, crack_density
 from csbsr.measure.gsd import GroundSampling, ground_sampling, gsd_of, unmatched
 from csbsr.measure.intervals import Light, Width, WidthSet
 from csbsr.measure.light import light_widths, with_light
@@ -21,8 +22,10 @@ __all__ = [
     "IMAGE_COLUMNS",
     "BlurMap",
     "Centreline",
+    "Coverage",
     "Crack",
     "Density",
+    "Grid",
     "GroundSampling",
     "Light",
     "Measurement",
@@ -33,6 +36,7 @@ __all__ = [
     "WidthGuide",
     "WidthSet",
     "above",
+    "coverage_of",
     "crack_density",
     "crack_rows",
     "draw_widths",
