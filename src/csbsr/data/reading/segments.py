@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import math
+import warnings
 from pathlib import Path
 from typing import NamedTuple
 
@@ -115,7 +116,9 @@ class SegmentsByGdal:
     def __init__(self, path: str | Path, mask: bool = False) -> None:
         import rasterio
 
-        self._dataset = rasterio.open(path)
+        with warnings.catch_warnings():  # where an image lies is read elsewhere
+            warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
+            self._dataset = rasterio.open(path)
         self._mask = mask
         self.size = self._dataset.height, self._dataset.width
         self.bands = 1 if mask else self._dataset.count
