@@ -1,7 +1,10 @@
 """Density of cracks out of csbsr-measure: by hand, in a map, without a scale, with bad words."""
 
+import base64
 import csv
+import io
 import json
+import re
 
 import numpy as np
 import pytest
@@ -14,9 +17,10 @@ from csbsr.inspection import density
 from csbsr.inspection.density import DensityMap, grid_for
 from csbsr.inspection.lines import Lines
 from csbsr.measure import crack_density
-from tests.cli.inprocess import checkpoint, exit_code
+from tests.cli.inprocess import call, checkpoint, exit_code
 from tests.measure.drawn import draw
 from tests.measure.grounds import HEIGHT, WIDTH, metres, photograph
+from tests.report.browser import Browser, executable
 
 PIXEL, CORNER = 0.01, (500000.5, 5500000.0)  # metres: the first cell of 1 m begins half a metre before the image
 
@@ -218,6 +222,46 @@ def test_the_page_has_a_heat_map_and_numbers(folder):
     assert "densest" in section
 
 
+def test_colours_follow_the_scale_and_what_holds_no_data_is_grey(folder):
+    page = (run(folder, "cell_m=1") / "report.html").read_text(encoding="utf-8")
+    section = page[page.index("<h2>Density of cracks</h2>") :]
+    encoded = re.search(r'<img src="data:image/webp;base64,([^"]*)"', section)[1]
+    with Image.open(io.BytesIO(base64.b64decode(encoded))) as picture:
+        picture = np.asarray(picture.convert("RGB")).astype(int)
+    assert picture.shape[:2] == (HEIGHT, WIDTH)
+    gap, no_crack, some, most = picture[20, 20], picture[150, 100], picture[20, 330], picture[20, 100]
+    assert np.ptp(gap) < 10
+    scale = re.search(r"linear-gradient\(90deg, ([^)]*)\)", page[page.index(".heat-colours") :])[1].split(", ")
+    low, high = (np.array(list(bytes.fromhex(colour[1:]))) for colour in (scale[0], scale[-1]))
+    pale = 0.8 + 0.2 * 180 / 255  # of the grey wall
+    np.testing.assert_allclose(no_crack, low * pale, atol=8)
+    np.testing.assert_allclose(most, high * pale, atol=8)
+    assert no_crack.sum() > some.sum() > most.sum()
+    assert picture[60, 200].sum() < 60  # the crack itself
+
+
+@pytest.mark.skipif(executable() is None, reason="no Chromium (Debian: apt install chromium)")
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_heat_map_in_a_browser(folder, tmp_path, width):
+    page = run(folder, "cell_m=1") / "report.html"
+    browser = Browser(tmp_path / "profile")
+    try:
+        browser.open(page, width, 900)
+        assert browser.errors == []
+        assert [url for url in browser.requests if not url.startswith("data:")] == [page.as_uri()]
+        assert browser.evaluate("document.documentElement.scrollWidth") <= width
+        picture = browser.evaluate("document.querySelector('.heat img').getBoundingClientRect().width")
+        assert picture > min(300, width)
+        ticks = browser.evaluate(
+            "JSON.stringify([...document.querySelectorAll('.heat-ticks span')].map(tick => [tick.textContent, "
+            "parseFloat(getComputedStyle(tick).fontSize), tick.getBoundingClientRect().right]))"
+        )
+        assert [text for text, _, _ in json.loads(ticks)] == ["0", "0.5", "1+"]
+        assert all(size >= 13 and right <= width for _, size, right in json.loads(ticks))
+    finally:
+        browser.close()
+
+
 # ---- grids ----
 
 UTM = GeoReference((PIXEL, 0, CORNER[0], 0, -PIXEL, CORNER[1]), 25832, False, 1.0, (WIDTH, HEIGHT))
@@ -268,3 +312,74 @@ def test_nothing_but_gaps_has_no_density():
     empty.density.areas[:] = 0
     assert empty.cells().density_refused == "no part of it holds data"
     assert empty.features() == []
+
+
+# ---- a folder from anyone ----
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"size": [0, 24]}, "expected a length above 0, got 0"),
+        ({"mm_per_pixel": "much"}, "expected a length above 0, got much"),
+        ({"coverage_block": 1e-9}, "coverage.png is gone or damaged"),
+        ({"coverage_block": 3}, "coverage.png is gone or damaged"),
+        ({"georeference": {}}, "expected the lines of a photograph's cracks"),
+        ({"cracks": [{"properties": {}, "lines": [[[0, 0], [1e11, 3]]]}]}, None),  # ends at the border
+    ],
+)
+def test_damaged_lines_are_told(predicted, change, reason):
+    path = predicted / "out" / "pictures" / "a" / "lines.json"
+    whole = path.read_text(encoding="utf-8")
+    path.write_text(json.dumps({**json.loads(whole), **change}), encoding="utf-8")
+    try:
+        again(predicted)
+    finally:
+        path.write_text(whole, encoding="utf-8")
+    told = record(predicted / "out", "a.png").get("density_refused")
+    if reason is None:
+        assert told is None
+        found = cells(predicted / "out" / "density.geojson").values()
+        assert sum(cell["properties"]["length_m"] for cell in found) <= 0.33  # of a photograph 0.32 m wide
+    else:
+        assert reason in told
+
+
+def test_folders_of_earlier_versions_hold_no_coverage(predicted):
+    path = predicted / "out" / "pictures" / "a" / "lines.json"
+    whole = path.read_text(encoding="utf-8")
+    found = json.loads(whole)
+    assert found.pop("coverage_block") == 1
+    path.write_text(json.dumps(found), encoding="utf-8")
+    try:
+        again(predicted)
+    finally:
+        path.write_text(whole, encoding="utf-8")
+    assert record(predicted / "out", "a.png")["density_refused"].startswith("where it holds data is not known")
+    assert not (predicted / "out" / "density.geojson").exists()
+
+
+@pytest.fixture(scope="module")
+def predicted(tmp_path_factory):
+    """What csbsr-predict made of a photograph with a transparent corner."""
+    root = tmp_path_factory.mktemp("predicted")
+    (root / "photos").mkdir()
+    checkpoint(root / "w.ckpt")
+    image = np.random.default_rng(0).integers(0, 256, (24, 32, 4), np.uint8)
+    image[..., 3] = 255
+    image[:12, :16, 3] = 0
+    Image.fromarray(image).save(root / "photos" / "a.png")
+    again(root)
+    return root
+
+
+def again(root):
+    words = f"ckpt={root / 'w.ckpt'}", f"input={root / 'photos'}", f"output={root / 'out'}", "device=cpu"
+    call(predict.main, *words, "save=mask", "compare_bicubic=false", "gsd_mm=10", "cell_m=0.08")
+
+
+def test_predict_keeps_where_a_photograph_holds_data(predicted):
+    again(predicted)  # skips it, and makes its density from what is kept
+    told = {number: cell["properties"] for number, cell in cells(predicted / "out" / "density.geojson").items()}
+    assert sorted(told) == [3, 4, 5, 6, 7, 8, 9, 10, 11, 12]  # 3 rows of 4 cells of 8 px, from a quarter free of data
+    np.testing.assert_allclose([told[5]["area_m2"], told[6]["area_m2"], told[9]["area_m2"]], [0.0032, 0.0032, 0.0064])

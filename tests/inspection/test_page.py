@@ -11,6 +11,7 @@ from csbsr.inspection import viewer
 from csbsr.inspection.lines import Frame
 from csbsr.inspection.measuring import Measuring
 from csbsr.inspection.page import Entry, inspection_page, remarks, shown_columns
+from csbsr.inspection.page_widths import both_units
 from csbsr.inspection.record import BICUBIC, DONE, MEASURED, MEASURED_BICUBIC, Agreement, Metadata, Record
 from csbsr.inspection.report import entry_for, write_report
 from csbsr.inspection.store import PREDICT, GrowingFiles, Store
@@ -142,9 +143,9 @@ def test_without_millimetres_the_width_comes_before_what_it_is_compared_with():
     ],
 )
 def test_an_uncertainty_has_the_digits_it_needs(length, around, text):
-    assert inspection._both_units({"l_mm": 1}, "l", None) == "1.00 mm"
+    assert both_units({"l_mm": 1}, "l", None) == "1.00 mm"
     row = {"length_mm": length, "length_uncertainty_mm": around}
-    assert inspection._both_units(row, "length", "length_uncertainty") == text
+    assert both_units(row, "length", "length_uncertainty") == text
 
 
 def test_measuring_takes_numbers_alone():

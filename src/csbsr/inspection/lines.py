@@ -13,12 +13,14 @@ from csbsr.data.reading.geo import GeoReference
 from csbsr.measure import Coverage, Measurement, WidthGuide
 from csbsr.measure.lines import crack_lines, line_rows
 from csbsr.pages.files import json_text, read_json
+from csbsr.plain import is_kind, kind_of
 
 FORMAT = 1
 _DIGITS = 3  # of a pixel
 #: Digits of degrees in a layer; of metres or feet there are fewer: a tenth of a millimetre.
 DEGREES = 9
 _LENGTHS = 4
+_LARGEST = 1e12  # no length in pixels or metres reaches it
 
 
 @dataclass(frozen=True)
@@ -111,16 +113,14 @@ def read_lines(path: Path) -> Lines | None:
         return None
     found = read_json(path)
     try:
-        geo = found["georeference"]
-        if geo is not None:
-            geo = GeoReference(**{**geo, "transform": tuple(map(float, geo["transform"])), "size": tuple(geo["size"])})
+        geo = None if found["georeference"] is None else _georeference(found["georeference"])
         cracks = tuple(
             CrackLine(tuple(_points(line) for line in crack["lines"]), dict(crack["properties"]))
             for crack in found["cracks"]
         )
-        width, height = map(float, found["size"])
+        width, height = map(_length, found["size"])
         numbers = found["mm_per_pixel"], found.get("coverage_block")  # the latter unknown to earlier versions
-        per_pixel, block = (None if number is None else float(number) for number in numbers)
+        per_pixel, block = (None if number is None else _length(number) for number in numbers)
         return Lines(str(found["photograph"]), (width, height), per_pixel, geo, cracks, block)
     except (KeyError, TypeError) as error:
         raise ValueError(f"{path}: expected the lines of a photograph's cracks, got other JSON ({error})") from error
@@ -133,6 +133,23 @@ def placed(points: np.ndarray, geo: GeoReference | None) -> np.ndarray:
     a, b, c, d, e, f = geo.transform
     moved = points @ np.array([[a, d], [b, e]]) + [c, f]
     return moved.round(DEGREES if geo.degrees else _LENGTHS)
+
+
+def _georeference(found: Any) -> GeoReference:
+    transform, (width, height) = tuple(map(float, found["transform"])), found["size"]
+    a, b, c, d, e, f = transform
+    if not all(abs(number) < _LARGEST for number in transform) or a * e == b * d:
+        raise ValueError(f"expected the transform of an image, got {transform}")
+    epsg, metres = found["epsg"], None if found["metres"] is None else _length(found["metres"])
+    if epsg is not None and not is_kind(epsg, int):
+        raise ValueError(f"expected the code of a system of coordinates, got {kind_of(epsg)}")
+    return GeoReference((a, b, c, d, e, f), epsg, bool(found["degrees"]), metres, (width, height))
+
+
+def _length(value: Any) -> float:
+    if not is_kind(value, float) or not 1 / _LARGEST < value < _LARGEST:
+        raise ValueError(f"expected a length above 0, got {str(value)[:40]}")
+    return float(value)
 
 
 def _points(line: Any) -> np.ndarray:

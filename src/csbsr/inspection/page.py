@@ -12,8 +12,9 @@ from urllib.parse import quote
 
 from csbsr.inspection.classes import COLOURS
 from csbsr.inspection.density import DensityMap
+from csbsr.inspection.page_cracks import crack_number, listed, told, widest
 from csbsr.inspection.page_density import density_section
-from csbsr.inspection.page_widths import both, notes, reported_key, with_interval
+from csbsr.inspection.page_widths import length_or_width, reported_key, width_key
 from csbsr.inspection.page_widths import number as _number
 from csbsr.inspection.record import BEFORE, BICUBIC
 from csbsr.inspection.store import PicturePlaces
@@ -28,9 +29,7 @@ Row = Mapping[str, Any]
 
 _SIZES = ((24, 1280), (100, 900), (math.inf, 600))  # up to so many photographs: pixels of a picture's longest side
 _BUDGET = 32_000_000  # characters of all pictures of a page; beyond it photographs are shown by thumbnail and links
-_CRACKS = 12  # listed for a photograph, the widest first
 _CHIPS = 5  # colours of severity
-_DIGITS = 4  # most of them after the point, for an uncertainty that would else be 0
 
 
 @dataclass(frozen=True)
@@ -155,6 +154,7 @@ def shown_columns(rows: Sequence[Row]) -> list[Column]:
         Column(f"length_{unit}", f"length, {unit}", 0),
         Column("cracks", "cracks", 0),
         Column("density", "area, %", 3, 100.0),
+        Column("density_m_per_m2", "density, m/m²", 2),
         Column("consistency", "consistency", 3),
     ]
     unique: dict[str, Column] = {}
@@ -233,16 +233,16 @@ def _photograph(
         "level": None if level is None else int(level),
         "chip": None if level is None else min(int(level), _CHIPS),
         "remarks": remarks(row),
-        "width": _number(row, _width_key(row, unit)) or 0,
+        "width": _number(row, width_key(row, unit)) or 0,
         "figures": _figures(row),
         "views": views,
         "viewer": viewer,
-        "told": {} if viewer is None else {_crack_number(crack): _told(crack) for crack in entry.cracks},
+        "told": {} if viewer is None else {crack_number(crack): told(crack) for crack in entry.cracks},
         "scale": _scale(row),
         "comparison": _comparison(row, BICUBIC),
         "edited": bool(_number(row, "edited")),
         "before": _comparison(row, BEFORE),
-        "widest": [_crack(crack) for crack in _widest(entry.cracks)],
+        "widest": [listed(crack) for crack in widest(entry.cracks)],
         "all_cracks": len(entry.cracks),
         "position": None if latitude is None or longitude is None else f"{latitude:.6f}, {longitude:.6f}",
         "geo": None if latitude is None or longitude is None else f"geo:{latitude:.6f},{longitude:.6f}",
@@ -261,7 +261,7 @@ def _figures(row: Row) -> list[tuple[str, str]]:
             (f"width, {row.get('percentile') or 95:g} % below", "width_percentile", None),
             ("largest width", "width_max", None),
         )
-        if _number(row, "cracks") != 0 and (text := _length_or_width(row, key, uncertainty))
+        if _number(row, "cracks") != 0 and (text := length_or_width(row, key, uncertainty))
     ]
     orientation = _number(row, "orientation_deg")
     if orientation is not None:
@@ -274,35 +274,9 @@ def _figures(row: Row) -> list[tuple[str, str]]:
     return found
 
 
-def _length_or_width(row: Row, key: str, uncertainty: str | None) -> str:
-    """A reported width with its interval, else a length or width of the mask with its uncertainty."""
-    reported = reported_key(row, key)
-    return _both_units(row, key, uncertainty) if reported is None else with_interval(row, reported)
-
-
-def _both_units(row: Row, key: str, uncertainty: str | None) -> str:
-    """A length as ``0.31 ± 0.06 mm (1.2 px)``, or in pixels alone; empty if it is unknown."""
-    parts = []
-    for unit in ("mm", "px"):
-        value = _number(row, f"{key}_{unit}")
-        if value is None:
-            continue
-        digits = 2 if unit == "mm" else 1
-        if key == "length":
-            digits = 1 if value < 100 else 0
-        around = _number(row, f"{uncertainty}_{unit}") if uncertainty else None
-        while around and f"{around:.{digits}f}" == f"{0:.{digits}f}" and digits < _DIGITS:
-            digits += 1
-        plus_minus = "" if around is None else f" ± {around:.{digits}f}"
-        parts.append(f"{value:.{digits}f}{plus_minus} {unit}")
-    if len(parts) == 2:
-        return f"{parts[0]} ({parts[1].partition(' ±')[0].removesuffix(' px')} px)"
-    return parts[0] if parts else ""
-
-
 def _scale(row: Row) -> dict[str, Any] | None:
     """The colour scale's numbers, and a scale bar as a share of the picture's width."""
-    widest, columns = _number(row, _width_key(row, "px")), _number(row, "width_px")
+    widest, columns = _number(row, width_key(row, "px")), _number(row, "width_px")
     if not widest or not columns:
         return None
     per_pixel = _number(row, "mm_per_pixel")
@@ -332,48 +306,6 @@ def _comparison(row: Row, prefix: str) -> list[tuple[str, str, str]]:
     return [(name, ours.get(name, "–"), theirs.get(name, "–")) for name in dict.fromkeys([*ours, *theirs])]
 
 
-def _widest(cracks: Sequence[Row]) -> list[Row]:
-    return sorted(cracks, key=lambda crack: -(_number(crack, _width_key(crack, "px")) or 0))[:_CRACKS]
-
-
-def _width_key(row: Row, unit: str) -> str:
-    """The column with the percentile of the reported width, else of the mask's; the upper end if there is no value."""
-    reported = reported_key(row, "width_percentile")
-    if reported is None:
-        return f"width_percentile_{unit}"
-    return f"{reported}_{'high' if _number(row, f'{reported}_value_px') is None else 'value'}_{unit}"
-
-
-def _crack(row: Row) -> dict[str, Any]:
-    """What the list of a photograph's cracks says of one."""
-    return {
-        "number": _crack_number(row),
-        "length": _both_units(row, "length", "length_uncertainty"),
-        "mean": _length_or_width(row, "width_mean", "width_uncertainty"),
-        "largest": _length_or_width(row, "width_max", None),
-        **both(row),
-        "place": f"{row['x0']}–{row['x1']}, {row['y0']}–{row['y1']}",
-        "severity": row.get("severity") or "",
-        "notes": ", ".join([
-            *notes(row),
-            *(note for key, note in (("at_limit", "at the limit"), ("touches_border", "reaches the border"))
-              if _number(row, key)),
-        ]),
-    }  # fmt: skip
-
-
-def _told(row: Row) -> str:
-    """What the viewer says of a crack."""
-    told = _crack(row)
-    sizes = {"length": "length", "mean width": "mean", "largest width": "largest"}
-    parts = [f"{name} {told[key]}" for name, key in sizes.items() if told[key]]
-    return ", ".join([f"crack {told['number']}", *parts, *filter(None, (told["severity"], told["notes"]))])
-
-
-def _crack_number(row: Row) -> int:
-    return int(float(row["crack"]))
-
-
 def _tiles(entries: Sequence[Entry], measured: Sequence[Entry]) -> list[tuple[str, str]]:
     """The first numbers of the page, as (name, value)."""
     rows = [entry.row for entry in measured]
@@ -386,7 +318,7 @@ def _tiles(entries: Sequence[Entry], measured: Sequence[Entry]) -> list[tuple[st
     if lengths and len(lengths) == len(rows):
         tiles.append(("total length", f"{sum(lengths) / 1000:.2f} m"))
     for unit, digits in (("mm", 2), ("px", 1)):
-        widths = [value for row in rows if (value := _number(row, _width_key(row, unit))) is not None]
+        widths = [value for row in rows if (value := _number(row, width_key(row, unit))) is not None]
         if widths:
             tiles.append(("widest of them", f"{max(widths):.{digits}f} {unit}"))
             break

@@ -59,8 +59,10 @@ def density_section(maps: Sequence[DensityMap], photographs: Sequence[Shown], fo
     pictures, left = {}, _BUDGET
     for one in sorted(told, key=_densest, reverse=True):
         found = heat_map(one, PicturePlaces.of(folder, one.stem), top)
-        if found is None or len(found) > left:
+        if found is None:
             continue
+        if len(found) > left:
+            break
         pictures[one.stem], left = found, left - len(found)
     return {
         "cell": f"{told[0].cell_m:g}" if told else "",

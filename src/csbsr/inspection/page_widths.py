@@ -1,4 +1,4 @@
-"""How the report tells widths: the reported value with its interval, where it is from, and what asks for a look."""
+"""How the report tells lengths and widths: what is reported with its interval, where it is from, what to look at."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ Row = Mapping[str, Any]
 
 _KINDS = {"width_mean": "mean", "width_max": "maximum", "width_percentile": "percentile"}
 _FLAGS = {"disagree": "mask and light disagree", "filled": "filled, or no open gap"}
+_MOST_DIGITS = 4  # after the point, for an uncertainty that would else be 0
 _DIGITS = {"mm": 2, "px": 1}
 
 
@@ -60,3 +61,37 @@ def notes(row: Row) -> list[str]:
     """What of a crack's widths asks for a look."""
     found = [_FLAGS[flag]] if (flag := str(row.get("width_flag") or "")) in _FLAGS else []
     return found + ([str(row["severity_between"])] if row.get("severity_between") else [])
+
+
+def length_or_width(row: Row, key: str, uncertainty: str | None) -> str:
+    """A reported width with its interval, else a length or width of the mask with its uncertainty."""
+    reported = reported_key(row, key)
+    return both_units(row, key, uncertainty) if reported is None else with_interval(row, reported)
+
+
+def both_units(row: Row, key: str, uncertainty: str | None) -> str:
+    """A length as ``0.31 ± 0.06 mm (1.2 px)``, or in pixels alone; empty if it is unknown."""
+    parts = []
+    for unit in ("mm", "px"):
+        value = number(row, f"{key}_{unit}")
+        if value is None:
+            continue
+        digits = 2 if unit == "mm" else 1
+        if key == "length":
+            digits = 1 if value < 100 else 0
+        around = number(row, f"{uncertainty}_{unit}") if uncertainty else None
+        while around and f"{around:.{digits}f}" == f"{0:.{digits}f}" and digits < _MOST_DIGITS:
+            digits += 1
+        plus_minus = "" if around is None else f" ± {around:.{digits}f}"
+        parts.append(f"{value:.{digits}f}{plus_minus} {unit}")
+    if len(parts) == 2:
+        return f"{parts[0]} ({parts[1].partition(' ±')[0].removesuffix(' px')} px)"
+    return parts[0] if parts else ""
+
+
+def width_key(row: Row, unit: str) -> str:
+    """The column with the percentile of the reported width, else of the mask's; the upper end if there is no value."""
+    reported = reported_key(row, "width_percentile")
+    if reported is None:
+        return f"width_percentile_{unit}"
+    return f"{reported}_{'high' if number(row, f'{reported}_value_px') is None else 'value'}_{unit}"

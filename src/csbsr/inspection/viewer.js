@@ -25,6 +25,7 @@
       if (!touches.size) [x, y] = centre; // fingers move one after the other: what the first pushes out the second pulls back
       const [left, top] = [centre[0] - width / 2, centre[1] - height / 2];
       svg.setAttribute("viewBox", `${left} ${top} ${width} ${height}`);
+      svg.style.setProperty("--pixel", unit);
       const whole = unit === fit(box);
       svg.classList.toggle("zoomed", !whole);
       button("in").disabled = unit === bounded(0, box);

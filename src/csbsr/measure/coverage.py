@@ -9,6 +9,7 @@ import numpy as np
 from csbsr.predict.rows import Shrinker
 
 LARGEST = 2048  # blocks along the longest side of a photograph at most
+_ROWS = 256  # that are taken in at a time
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,6 @@ class CoverageByRows:
 def coverage_of(counts: np.ndarray, scale: float) -> Coverage:
     """The coverage of a photograph from a map (H, W) bool of what counts, ``scale`` times as large along a side."""
     found = CoverageByRows((counts.shape[0], counts.shape[1]), scale)
-    for start in range(0, len(counts), LARGEST):
-        found.add(counts[start : start + LARGEST])
+    for start in range(0, len(counts), _ROWS):
+        found.add(counts[start : start + _ROWS])
     return found.result()

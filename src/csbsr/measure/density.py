@@ -85,13 +85,13 @@ def crack_density(lines: Iterable[np.ndarray], grid: Grid, coverage: Coverage | 
 
     Args:
         lines: centrelines (n, 2), x and y in pixels from the upper left corner, as
-            `csbsr.measure.lines.crack_lines` has them.
+            `csbsr.measure.lines.crack_lines` has them; points beyond the photograph are brought to its border.
         grid: of the cells.
         coverage: of the photograph, what of it holds data; None: all.
     """
     lengths = np.zeros(grid.shape)
     for line in lines:
-        _add_lengths(lengths, line, grid)
+        _add_lengths(lengths, line.clip(0, grid.size), grid)
     shares = np.ones((1, 1)) if coverage is None else coverage.shares
     block = math.inf if coverage is None else coverage.block
     areas = _in_cells(shares, block, grid.size[1], grid.borders(1))
