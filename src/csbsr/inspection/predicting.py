@@ -13,6 +13,7 @@ import numpy as np
 from csbsr.data.errors import DataError
 from csbsr.data.reading import Photograph as Shown
 from csbsr.data.reading import eight_bit, read_photograph
+from csbsr.data.reading.geo import told_of_place
 from csbsr.files import write_text
 from csbsr.inspection.corrections import leaves_out, left_out
 from csbsr.inspection.counting import counting
@@ -164,7 +165,7 @@ class Predicting:
         try:
             found = read_photograph(item.path, self.bands, self.bits)
         except DataError as error:
-            raise error if told is None else DataError(f"{error} It is {told}") from error
+            raise self._with_way_out(item, error, told) from error
         missing = None if found.valid is None else float(f"{1 - found.valid.mean():.4g}")
         ground = self._ground(item, found)
         found = straightened(found, ground)
@@ -172,7 +173,7 @@ class Predicting:
         record.size, record.threshold = Size(image.shape[1], image.shape[0]), self.predictor.threshold
         record.handled = Handled(
             missing_share=missing,
-            note="; ".join([*found.notes, *([] if told is None else [told])]) or None,
+            note="; ".join([*found.notes, *told_of_place(item.path), *([] if told is None else [told])]) or None,
             scale_refused="; ".join(ground.refused) or None,
             rectified=None if ground.rectify is None else True,
         )
@@ -186,6 +187,15 @@ class Predicting:
         if (blur := blur_of(outcome, self.predictor.scale, found.image)) is not None:
             record.kernels = blur.numbers()
         record.digest = rows.digest.text()
+
+    def _with_way_out(self, item: Photograph, error: DataError, told: str | None) -> DataError:
+        """What is wrong with a photograph that is read whole, with what windows have to do with it."""
+        if told is not None:
+            return DataError(f"{error} It is {told}")
+        by_windows = Windows(True).choice(item.path, self.predictor.scale, self._obstacle).scale is not None
+        if by_windows and "damaged" in str(error):
+            return DataError(f"{error} Or windows=true leaves out what of it is damaged.")
+        return error
 
     def _do_by_windows(
         self, item: Photograph, record: Record, files: GrowingFiles, tick: Callable[[float], None], scale: int

@@ -18,7 +18,7 @@ from PIL import Image
 
 from csbsr.data.reading import eight_bit, filled
 from csbsr.data.reading.by_rows import Looked, RowReader
-from csbsr.data.reading.geo import placing_tags, read_georeference
+from csbsr.data.reading.geo import placing_tags, told_of_place
 from csbsr.files import write_text
 from csbsr.inspection.corrections import MaskDigest, leaves_out
 from csbsr.inspection.geotiff import Raster, write_tiled
@@ -151,7 +151,7 @@ class ByWindows:
             more = ", …" if len(found.broken) > 3 else ""
             what = "tile is" if len(found.broken) == 1 else "tiles are"
             notes.append(f"{len(found.broken)} {what} damaged and missing from the result ({area}; at {places}{more})")
-        notes += _told_of_place(self.item.path)
+        notes += told_of_place(self.item.path)
         return notes
 
     # ---- what is made of the rows ----
@@ -283,17 +283,3 @@ def enlarged(values: np.ndarray, factor: int) -> np.ndarray:
 def _noted(handled: Handled, told: str) -> Handled:
     note = told if handled.note is None else f"{handled.note}; {told}"
     return replace(handled, note=note)
-
-
-def _told_of_place(path: Path) -> list[str]:
-    """What is missing of where a TIFF lies."""
-    geo = read_georeference(path)
-    if geo is None:
-        return ["not georeferenced, or not by a transform: its results and lines are in pixels"]
-    notes = []
-    if geo.epsg is None:
-        notes.append("names no coordinate system by its code: its lines are in pixels, its rasters lie as it does")
-    _, b, _, d, _, _ = geo.transform
-    if b or d:
-        notes.append("turned against its coordinates, which its results are too")
-    return notes
