@@ -78,7 +78,8 @@ def predict(config: DictConfig) -> None:
     if config.merge and config.overwrite:
         raise ValueError("merge: takes what the shards have done, and overwrite=true does it again; leave one out")
     found = find(config.input, config.output)
-    network = load(config.ckpt, trusted=tuple(config.trusted))
+    runtime = "openvino" if config.backend == "openvino" else None
+    network = load(config.ckpt, trusted=tuple(config.trusted), runtime=runtime)
     chosen = choose_backend(config, network, [photograph.path for photograph in found.photographs])
     predictor = Predictor(chosen.network, cheap=cheap_pass(config, chosen), **{key: config[key] for key in OPTIONS})
     card = describe_run(config, predictor)

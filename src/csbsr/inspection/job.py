@@ -24,7 +24,7 @@ from csbsr.inspection.store import LONGEST_NAME, GrowingFiles, Store
 log = logging.getLogger(__name__)
 
 #: Settings of records that were written before there was a choice.
-_UNTOLD: dict[str, Any] = {"backend": "torch", "skip": "off", "windows": False}
+_UNTOLD: dict[str, Any] = {"backend": "torch", "skip": "off", "grow": False, "windows": False}
 #: Settings that each photograph has for itself.
 _OWN = ("gsd_mm", "gsd_mm_uncertainty", "windows", "result_scale")
 

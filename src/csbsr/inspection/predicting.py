@@ -142,10 +142,8 @@ class Predicting:
     def _predicted_with(self, item: Photograph) -> dict[str, Any]:
         """What its prediction hangs on."""
         options = self.predictor.options
-        names = ("kernel", "tile", "margin_sr", "margin_segmentation", "blend", "flips", "precision")
+        names = ("kernel", "tile", "grow", "margin_sr", "margin_segmentation", "blend", "flips", "precision")
         shared: dict[str, Any] = {"weights": self.weights, "threshold": self.predictor.threshold}
-        if options.grow:
-            shared["grow"] = True
         read = {"bands": self.bands, "bits": self.bits}
         chosen = {name: value for name, value in read.items() if value is not None}
         shared["backend"], shared["skip"] = self.predictor.system.network.runtime, self.predictor.skip
