@@ -54,6 +54,10 @@ def write_layers(store: Store, layers: Collection[str], maps: Iterable[DensityMa
             name = f"{_name(system, groups)}.gpkg"
             write_geopackage(store.folder / name, features(lines), system)
             written.add(name)
+    if len(groups) > 1 and written:
+        ending = "geojson" if "geojson" in layers else "gpkg"
+        files = ", ".join(f"{_name(system, groups)}.{ending}" for system in groups)
+        log.info("layers   %d systems of coordinates, each with a file of its own: %s", len(groups), files)
     written |= _write_density(store.folder, maps)
     store.remove_layers(written)
 
