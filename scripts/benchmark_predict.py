@@ -7,7 +7,7 @@
 
 ``large`` generates a photograph, runs csbsr-predict on it in a process of its own and prints the time and the peak
 resident memory of that process, as the system counts it (wait4: ru_maxrss).  ``grid`` does that for photographs of
-several sizes with every one of `BACKENDS` and `TILES`, beside the CPU time of the plain network on as many pixels,
+several sizes with every one of `BACKENDS` and `WAYS`, beside the CPU time of the plain network on as many pixels,
 measured in the same minutes; what would start after ``--seconds`` is left out and said.  ``seams`` compares tiles with
 one tile for the whole of the photographs' middle, 448 × 448 pixels: a network that sees its whole input (KBPN's kernel,
 PSPNet's pools) sees less of it in a tile.  ``consistency`` shows what its limit tells apart: super-resolved photographs
@@ -36,6 +36,7 @@ from benchmark import show
 
 from csbsr.data.reading import read_image
 from csbsr.memory import keep_freed_memory
+from csbsr.names import SHIPPED
 from csbsr.predict import Predictor
 from csbsr.predict.consistency import LIMIT, LIMIT_AT_CRACKS, difference, summarised
 
@@ -51,7 +52,7 @@ FORMS: dict[str, dict[str, Any]] = {
 BACKENDS: dict[str, tuple[str, ...]] = {
     "torch": ("backend=torch",), "openvino": ("backend=openvino",), "onnxruntime": ("backend=onnxruntime",)
 }  # fmt: skip
-TILES: dict[str, tuple[str, ...]] = {"default": (), "grow": ("grow=true",)}
+WAYS: dict[str, tuple[str, ...]] = {"default": (), "grow": ("grow=true",), "skip": ("skip=auto",)}
 SAVED = "save=mask,probability"
 SIDE = 512  # pixels of the photograph that the plain network is timed on
 #: An invented crack: its width in pixels of the result, and by how much it darkens them.
@@ -64,18 +65,19 @@ def large(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
 
 
 def grid(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
-    """A run for each size, backend and way to cut; the row of what was left out says so."""
+    """A run for each size, backend and way; the row of what was left out says so."""
     start = time.perf_counter()
+    ways = {name: chosen for name, chosen in WAYS.items() if name != "skip" or options.ckpt not in SHIPPED}
     for megapixels in options.megapixels:
         size = size_of(megapixels)
         for backend, chosen in BACKENDS.items():
-            for tiles, cut in TILES.items():
-                row = {"megapixels": megapixels, "backend": backend, "tiles": tiles}
+            for way, chosen_too in ways.items():
+                row = {"megapixels": megapixels, "backend": backend, "way": way}
                 if time.perf_counter() - start > options.seconds:
                     yield {**row, "not run": f"after {options.seconds:g} s nothing is started"}
                     continue
                 alone = network_seconds(options.ckpt) * megapixels
-                found = one_run(size, [SAVED, *chosen, *cut, *options.rest], options)
+                found = one_run(size, [SAVED, *chosen, *chosen_too, *options.rest], options)
                 yield {**row, **found, "network alone, CPU s": alone, "times the network": found["CPU s"] / alone}
 
 
@@ -194,7 +196,7 @@ def consistency(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=["large", "grid", "seams", "consistency"])
-    parser.add_argument("--ckpt", default="lite")
+    parser.add_argument("--ckpt", default=SHIPPED[0])
     parser.add_argument("--size", default="6000x4000", help="width x height of the generated photograph")
     parser.add_argument(
         "--megapixels", type=float, nargs="+", default=[1, 4, 12, 24], help="of the photographs of grid"

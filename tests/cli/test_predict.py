@@ -256,6 +256,18 @@ def end(*_):
     raise KeyboardInterrupt
 
 
+def test_sigterm_ends_as_ctrl_c_does(two, weights, tmp_path, monkeypatch, capsys):
+    output = tmp_path / "out"
+    with monkeypatch.context() as patch:
+        patch.setattr("csbsr.inspection.store.GrowingFiles.move", lambda *_: signal.raise_signal(signal.SIGTERM))
+        assert run(weights, two, output, "save=mask") == 128 + signal.SIGTERM
+    assert "stopped; the same command goes on where this one was" in capsys.readouterr().err
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    assert not list(output.rglob("*.partial"))
+    assert run(weights, two, output, "save=mask") == 0
+    assert [record["status"] for record in summary(output)[0].values()] == ["done", "done"]
+
+
 def test_what_cannot_be_named_or_looked_at_does_not_stop_a_second_start(two, weights, tmp_path, capsys):
     output = tmp_path / "out"
     Image.fromarray(noise(16, 20, 8)).save(two / f"{'long' * 62}.png")

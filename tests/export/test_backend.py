@@ -17,6 +17,7 @@ from csbsr.predict import Predictor
 from csbsr.weights import load
 from tests.cli.inprocess import call, exit_code
 from tests.export.systems import system
+from tests.strangers.images import png
 
 pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
@@ -143,6 +144,29 @@ def test_openvino_where_there_is_work_enough(place, tmp_path, monkeypatch, capsy
     assert "backend  openvino" in capsys.readouterr().out
     for a, b in zip(results(tmp_path / "small"), results(tmp_path / "large"), strict=True):
         assert abs(a - b).mean() < 1
+
+
+def test_openvino_runs_an_onnx_file(place, tmp_path, capsys):
+    pytest.importorskip("openvino")
+    words = [f"ckpt={place / 'w.onnx'}", f"input={place / 'wall.png'}", "save=probability,mask,sr"]
+    call(predict_command.main, *words, f"output={tmp_path / 'a'}", "backend=openvino")
+    assert "backend  openvino" in capsys.readouterr().out
+    call(predict_command.main, *words, f"output={tmp_path / 'b'}")
+    assert "backend  onnxruntime" in capsys.readouterr().out
+    for a, b in zip(results(tmp_path / "a"), results(tmp_path / "b"), strict=True):
+        assert abs(a - b).mean() < 1
+
+
+def test_photographs_that_will_be_refused_are_no_work(place, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (tmp_path / "in").mkdir()
+    png(tmp_path / "in" / "bomb.png", 100_000, 100_000, rows=2)
+    Image.open(place / "wall.png").save(tmp_path / "in" / "wall.png")
+    monkeypatch.setattr(backend, "_missing", lambda name: [])
+    monkeypatch.setattr(backend, "_converted", lambda *_: pytest.fail("a graph was made"))
+    words = [f"ckpt={place / 'w.ckpt'}", f"input={tmp_path / 'in'}", f"output={tmp_path / 'out'}", "device=cpu"]
+    assert exit_code(predict_command.main, *words, "save=mask") == 2
+    assert "backend  torch" in capsys.readouterr().out
 
 
 def test_torch_holds_no_network(place):

@@ -7,8 +7,8 @@ import torch
 import csbsr
 from csbsr.data.reading.by_rows import Looked
 from csbsr.predict import Predictor, by_rows
-from csbsr.predict.by_rows import NO_DATA, ByRows, looked_windows
-from csbsr.predict.rows import LEVELS
+from csbsr.predict.by_rows import ByRows, looked_windows
+from csbsr.predict.rows import LEVELS, NO_DATA
 from tests.predict.systems import parallel, serial
 
 HEIGHT, WIDTH = 168, 136
@@ -145,10 +145,13 @@ def test_what_cannot_go_by_rows_is_refused(network, pixels):
 def test_where_memory_is_short_tiles_are_smaller(network, pixels, monkeypatch):
     predictor = Predictor(network, **{**SMALL, "tile": 1024})
     tiles = []
-    for free in (1 << 40, 40 << 20, 1):
+    for free in (1 << 40, 40 << 20, 20 << 20):
         monkeypatch.setattr(by_rows, "available_memory", lambda free=free: free)
         tiles.append(ByRows(predictor, Image(pixels), 1).tile)
     assert tiles[0] == 1024 > tiles[1] > tiles[2] >= predictor.system.smallest_tile
+    monkeypatch.setattr(by_rows, "available_memory", lambda: 1 << 20)
+    with pytest.raises(MemoryError, match=f"{WIDTH} pixels across takes about 0.0.* GB .* cut it into parts"):
+        ByRows(predictor, Image(pixels), 1)
     assert ByRows(predictor, Image(pixels), 1, tile=512).tile == 512  # as it was begun
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import importlib.metadata
 import os
 import re
+import signal
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -40,8 +43,8 @@ TEXT_KEYS = (
 )  # fmt: skip
 #: Those of which a sweep may try several, separated by commas.
 SWEPT_KEYS = ("ckpt", "init", "data.root", "input")
-#: Exit codes: some of many inputs failed; stopped by Ctrl-C, as a shell has it.
-SOME_FAILED, STOPPED = 2, 130
+SOME_FAILED = 2  # exit code where one or more of many inputs failed
+_STOPPED = 128  # and the signal's number, as a shell has it
 _COMMA = re.compile(r"([+-]?\d*),(\d+)( *mm)?")
 _IN_OWN_FOLDER = ("train", "eval")  # commands whose run has a folder of its own, made by Hydra
 _SHARED = ("base", "files")  # options of a group that hold what the others share
@@ -57,15 +60,18 @@ def config_folder() -> Path:
 def run(task: Callable, config_name: str, arguments: Sequence[str], stopped: str | None = None) -> None:
     """Run ``task`` as a Hydra application with the given command line (without the program's name).
 
-    With ``stopped``, Ctrl-C prints that and exits with `STOPPED`.
+    With ``stopped``, Ctrl-C and SIGTERM print that and exit with 128 and the signal's number; csbsr-train listens to
+    SIGTERM itself.
     """
     keep_freed_memory()
     if config_name in _IN_OWN_FOLDER:
         check_writable(value_of(arguments, "output"))
     check_flags(arguments)
     sys.argv = [sys.argv[0], *said_now(arguments)]
+    received = [signal.SIGINT]
     try:
-        with explained_words(arguments, config_folder(), config_name) as composed:
+        listening = contextlib.nullcontext() if config_name == "train" else _interrupted_by_sigterm(received)
+        with listening, explained_words(arguments, config_folder(), config_name) as composed:
 
             @wraps(task)
             def job(config: DictConfig) -> Any:
@@ -77,7 +83,26 @@ def run(task: Callable, config_name: str, arguments: Sequence[str], stopped: str
         if stopped is None:
             raise
         print(f"stopped; {stopped}", file=sys.stderr)
-        raise SystemExit(STOPPED) from None
+        raise SystemExit(_STOPPED + received[-1]) from None
+
+
+@contextlib.contextmanager
+def _interrupted_by_sigterm(received: list[signal.Signals]) -> Iterator[None]:
+    """Inside, SIGTERM is noted and raises KeyboardInterrupt, as Ctrl-C does, where nobody else listens to it."""
+
+    def interrupt(number: int, frame: object) -> None:
+        received.append(signal.Signals(number))
+        raise KeyboardInterrupt
+
+    here = threading.current_thread() is threading.main_thread()  # no other may listen
+    if not here or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def check_writable(output: str | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -77,7 +78,8 @@ def predict(config: DictConfig) -> None:
     if config.merge and config.overwrite:
         raise ValueError("merge: takes what the shards have done, and overwrite=true does it again; leave one out")
     found = find(config.input, config.output)
-    network = load(config.ckpt, trusted=tuple(config.trusted))
+    runtime = "openvino" if config.backend == "openvino" else None
+    network = load(config.ckpt, trusted=tuple(config.trusted), runtime=runtime)
     chosen = choose_backend(config, network, [photograph.path for photograph in found.photographs])
     predictor = Predictor(chosen.network, cheap=cheap_pass(config, chosen), **{key: config[key] for key in OPTIONS})
     card = describe_run(config, predictor)
@@ -136,7 +138,8 @@ def choose_backend(config: DictConfig, network: JointSystem, photographs: Sequen
     if config.backend == "auto" and (least := megapixels_worth(network)) is not None:
         heads = read_heads(list(photographs[:_LOOKED_AT]))
         sizes = [head.width * head.height / 1e6 for head in heads]
-        seen = sum(size for size in sizes if size <= config.max_megapixels)  # others will be refused
+        refused = config.max_megapixels if config.windows is False else math.inf
+        seen = sum(size for size in sizes if size <= refused)
         if seen * len(photographs) / max(1, len(heads)) < least:
             return on_backend(network, "torch", config.device, config.precision)
     chosen = on_backend(network, config.backend, config.device, config.precision)
@@ -179,7 +182,7 @@ def make_work(
 ) -> Predicting:
     """What is done with each photograph."""
     from csbsr.inspection.predicting import Predicting, PredictingAndMeasuring
-    from csbsr.inspection.windowed import Windows
+    from csbsr.inspection.windows import Windows
 
     windows = Windows(config.windows, config.result_scale)
     weights, save, bands = card["weights"]["sha256"] or str(config.ckpt), plain(config.save), plain(config.bands)

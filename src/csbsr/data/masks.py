@@ -40,20 +40,24 @@ class MaskLook(NamedTuple):
     error: str = ""  #: why it cannot be read as a mask
 
 
-def read_labels(path: str | Path, rule: MaskRule | None = None, size: tuple[int, int] | None = None) -> np.ndarray:
+def read_labels(
+    path: str | Path, rule: MaskRule | None = None, size: tuple[int, int] | None = None, dark: int = 0
+) -> np.ndarray:
     """A mask (H, W) uint8: 0 background, 1 crack, 255 (`IGNORED`) for what is neither.
 
-    Without a rule crack is what lies above the middle, if the values are those of a mask.
+    Without a rule crack is what lies above the middle, if the values are those of a mask.  Where a TIFF holds no data
+    there is none.
 
     Args:
         path: a picture, or polygons of LabelMe (``.json``).
         rule: which values are what.
         size: (H, W) for polygons that do not tell it.
+        dark: level of 255 up to which pixels are background, whatever else the file holds.
 
     Raises:
         DataError: the file cannot be read, or its values are not those of a mask; says what they are and what to set.
     """
-    return _read(path, rule or MaskRule(), size)[0]
+    return _read(path, rule or MaskRule(), size, dark)[0]
 
 
 def look_at_mask(
@@ -76,13 +80,17 @@ class _Fault(DataError):
     kind = ""
 
 
-def _read(path: str | Path, rule: MaskRule, size: tuple[int, int] | None) -> tuple[np.ndarray, Verdict]:
+def _read(path: str | Path, rule: MaskRule, size: tuple[int, int] | None, dark: int = 0) -> tuple[np.ndarray, Verdict]:
     if Path(path).suffix.lower() in POLYGONS:
         return read_polygons(path, rule, size), SOUND
     found = decode(path)
     if rule.crack_label is not None:
         return _ruled(path, found, rule), SOUND
     levels = _levels(path, found)
+    if dark:
+        levels = np.where(levels > dark, levels, 0).astype(np.uint8)
+    if found.valid is not None:  # a value for no-data that is bright would be that of the cracks
+        levels = np.where(found.valid | (levels > 127), levels, 0).astype(np.uint8)
     ignored = _where(path, found, rule.ignore_label) if rule.ignore_label is not None else None
     if ignored is not None:
         levels = np.where(ignored, 0, levels).astype(np.uint8)

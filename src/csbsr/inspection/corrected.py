@@ -18,6 +18,7 @@ from csbsr.data.reading import read_photograph
 from csbsr.inspection.corrections import left_out
 from csbsr.inspection.record import DONE, Record
 from csbsr.inspection.store import PREDICT, read_summary
+from csbsr.predict.rows import NO_DATA
 from csbsr.words import first_names
 
 _HALF = 0.5  # share of a pixel of the photograph from which it is crack
@@ -107,7 +108,7 @@ class CorrectedPairs:
         item = self.files[index]
         image, valid, _ = read_photograph(item.photograph)
         height, width = image.shape[:2]
-        labels = read_labels(item.mask)
+        labels = read_labels(item.mask, dark=NO_DATA)
         factor = labels.shape[0] // height
         if not factor or labels.shape != (height * factor, width * factor):
             raise DataError.about(

@@ -21,6 +21,7 @@ from csbsr.data.labelme_files import areas
 from csbsr.data.mask_values import IGNORED
 from csbsr.data.masks import read_labels
 from csbsr.measure import above
+from csbsr.predict.rows import NO_DATA
 
 _PICTURES = (".png", ".tif", ".tiff", ".bmp", ".webp", ".jpg")
 #: What follows the stem of a picture of an area that is left out.
@@ -91,7 +92,7 @@ def corrected(item: Correctable, probability: Path | None, threshold: float) -> 
     files = [path for path in (item.mask, item.labelme) if path is not None and path.is_file()]
     written = item.digest
     for path in sorted(files, key=lambda path: -path.stat().st_mtime_ns):
-        labels = read_labels(path, size=item.size if path.suffix == ".json" else None)
+        labels = read_labels(path, size=item.size if path.suffix == ".json" else None, dark=NO_DATA)
         if labels.shape != item.size:
             raise DataError.about(
                 path, f"{labels.shape[1]} x {labels.shape[0]} pixels", f"{item.size[1]} x {item.size[0]}, as written",

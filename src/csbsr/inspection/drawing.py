@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 from csbsr.inspection.classes import CLASSES, width_class
 from csbsr.inspection.lines import Lines
 
+logging.getLogger("ezdxf").setLevel(logging.WARNING)  # it tells of each dictionary that it makes
 _MILLIMETRES, _NO_UNIT = 4, 0  # $INSUNITS
 _FRAME = "FRAME"
 _COLOURS = (5, 4, 2, 30, 1)  # of AutoCAD, from narrow to wide

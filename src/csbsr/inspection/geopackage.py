@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 import struct
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ import numpy as np
 
 from csbsr.inspection.classes import CLASSES, COLOURS, WIDTH, class_label
 
+logging.getLogger("pyogrio").setLevel(logging.WARNING)  # it tells how many lines it wrote
 _LAYER = "cracks"
 _STYLES = """CREATE TABLE layer_styles (id INTEGER PRIMARY KEY AUTOINCREMENT, f_table_catalog TEXT, f_table_schema TEXT,
 f_table_name TEXT, f_geometry_column TEXT, styleName TEXT, styleQML TEXT, styleSLD TEXT, useAsDefault BOOLEAN,
@@ -46,10 +49,12 @@ def write_geopackage(
     growing = path.with_name(f".{path.name}")
     growing.unlink(missing_ok=True)
     crs = None if system is None else f"EPSG:{system}"
-    write(
-        growing, geometry, field_data=columns, fields=np.array(names, dtype=object), layer=_LAYER, driver="GPKG",
-        geometry_type="MultiLineString", crs=crs,
-    )  # fmt: skip
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "'crs' was not provided")  # pixels have none
+        write(
+            growing, geometry, field_data=columns, fields=np.array(names, dtype=object), layer=_LAYER, driver="GPKG",
+            geometry_type="MultiLineString", crs=crs,
+        )  # fmt: skip
     in_mm = any(told.get(WIDTH[True]) is not None for _, told in features)
     _add_style(growing, style(in_mm))
     os.replace(growing, path)

@@ -24,7 +24,9 @@ from csbsr.inspection.store import LONGEST_NAME, GrowingFiles, Store
 log = logging.getLogger(__name__)
 
 #: Settings of records that were written before there was a choice.
-_UNTOLD: dict[str, Any] = {"backend": "torch", "skip": "off"}
+_UNTOLD: dict[str, Any] = {"backend": "torch", "skip": "off", "grow": False, "windows": False}
+#: Settings that each photograph has for itself.
+_OWN = ("gsd_mm", "gsd_mm_uncertainty", "windows", "result_scale")
 
 
 class Item(Protocol):
@@ -55,6 +57,9 @@ class Work(Protocol[Input]):
 
     def by_windows(self, item: Input) -> bool:
         """Is an image read by windows, so that its files are tiled TIFFs?"""
+
+    def go_on(self, records: Mapping[str, Record]) -> None:
+        """Take note of what is done already, so that what is left to the work is done as it was."""
 
     @property
     def sides(self) -> tuple[str, str]:
@@ -219,8 +224,8 @@ class Job(Generic[AnyItem]):
         self.store.put(replace(record, status=UNFINISHED))
         files.move()
         if earlier is None or not _same_origin(earlier, record):  # what was not asked for again no longer holds
-            for kind in before.keys() - results.keys():
-                self.store.remove(before[kind])
+            for file in set(before.values()) - set(results.values()):
+                self.store.remove(file)
             record.results = results
         record.status = DONE
         self.store.put(record)
@@ -233,6 +238,7 @@ class Job(Generic[AnyItem]):
 
     def _leave_out_done(self) -> None:
         if not self.overwrite:
+            self.work.go_on(self.store.records)
             self.todo = [item for item in self.todo if not self._is_done(item)]
             self._refuse_to_replace()
 
@@ -242,7 +248,7 @@ class Job(Generic[AnyItem]):
             return False
         wanted, settings = self._results(item), self.work.settings(item) or {}
         return (
-            settings.items() <= {**_UNTOLD, **record.settings}.items()
+            settings.items() <= _settings(record).items()
             and Source.of(item.path).same_as(record.source)
             and wanted.items() <= record.results.items()
             and all(os.path.isfile(self.store.folder / file) for file in wanted.values())
@@ -274,12 +280,11 @@ class Job(Generic[AnyItem]):
     def _refuse_other_settings(self) -> None:
         ours = {item.name: item for item in self.items}
         for name, record in self.store.records.items():
-            # Of a photograph that is none of ours: each run may have photographs from another distance.
+            # Of a photograph that is none of ours: each run may have photographs from another distance, or mosaics.
             now = self.work.settings(ours.get(name, self.items[0])) or {}
             if name not in ours:
-                now.pop("gsd_mm", None)
-                now.pop("gsd_mm_uncertainty", None)
-            earlier = {**_UNTOLD, **(record.settings or {})}
+                now = {key: value for key, value in now.items() if key not in _OWN}
+            earlier = _settings(record)
             if changed := _changed(earlier, now):
                 was = ", ".join(f"{key} {_short(earlier[key])}, now {_short(now[key])}" for key in changed)
                 only_measured = all(key in self.work.measured_settings for key in changed)
@@ -297,9 +302,14 @@ def is_flagged(record: Record) -> bool:
 
 def _same_origin(earlier: Record, now: Record) -> bool:
     """Whether all files of an ``earlier`` record were made from the same photograph with the same settings."""
-    same_settings = not _changed(earlier.settings or {}, now.settings or {})
+    same_settings = not _changed(_settings(earlier), now.settings or {})
     same_file = now.source is not None and now.source.same_as(earlier.source)
     return earlier.status != UNFINISHED and same_settings and same_file
+
+
+def _settings(record: Record) -> dict[str, Any]:
+    """What the results of a record hang on, also of one that an earlier version wrote."""
+    return {} if record.settings is None else {**_UNTOLD, **record.settings}
 
 
 def _changed(earlier: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -86,6 +86,9 @@ class MeasuringMasks:
     def by_windows(self, item: Mask) -> bool:
         """Masks are read whole."""
         return False
+
+    def go_on(self, records: Mapping[str, Record]) -> None:
+        """Nothing stays of what was done."""
 
     def settings(self, item: Mask) -> dict[str, Any] | None:
         """Masks are always measured anew, whatever was there."""

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from csbsr.data.errors import DataError
 from csbsr.data.reading import Photograph as Shown
 from csbsr.data.reading import eight_bit, read_photograph
+from csbsr.data.reading.geo import told_of_place
 from csbsr.files import write_text
-from csbsr.inspection.corrections import left_out
+from csbsr.inspection.corrections import leaves_out, left_out
 from csbsr.inspection.counting import counting
 from csbsr.inspection.lines import Frame
 from csbsr.inspection.measuring import RECORDED, Measuring
 from csbsr.inspection.metadata import read_metadata
 from csbsr.inspection.photographs import Photograph
-from csbsr.inspection.record import Agreement, Handled, Measured, Predicted, Record, Size, Skipped
+from csbsr.inspection.record import DONE, Agreement, Handled, Measured, Predicted, Record, Size, Skipped, Source
 from csbsr.inspection.store import KINDS, GrowingFiles
-from csbsr.inspection.windowed import ByWindows, Windows, kinds_by_windows
+from csbsr.inspection.windowed import ByWindows
+from csbsr.inspection.windows import Choice, Windows, kinds_by_windows, left_out_by_windows
 from csbsr.inspection.writing import KeptRows, ResultFiles
 from csbsr.measure import BlurMap, TooNoisyError, reduction
 from csbsr.measure.ground import Scale
@@ -84,36 +87,52 @@ class Predicting:
             raise ValueError("save: uncertainty is the variance over flips; add flips=2 or flips=4")
         self.predictor, self.weights = predictor, weights
         self.bands, self.bits = None if bands is None else list(bands), bits
+        self.windows = windows
+        self._obstacle: str | None = None  # why nothing is read by windows
+        self._earlier: Mapping[str, Record] = {}
+        self._choices: dict[tuple[Path, int], Choice] = {}
         if predictor.system.serial is not None:
             if windows.mode is True:
                 raise ValueError("windows: a system of two passes reads photographs whole; leave it out, or use lite")
-            windows = WHOLE
-        self.windows = windows
-        self._by_windows: dict[tuple[Path, int], int] = {}  # the scale of their results, 0 for the others
+            self._obstacle = "the system takes two passes; lite takes one"
         absent = {"kernel": not predictor.system.estimates_kernel, "consistency": not predictor.system.comparable}
         absent |= dict.fromkeys((*MEASURED_KINDS, "drawing"), True)
         self.kinds = [kind for kind in KINDS if kind in save and not absent.get(kind)]
 
-    def result_scale(self, item: Photograph) -> int | None:
-        """Pixels of the result to one of a photograph that is read by windows; None for one that is read whole."""
-        if self.windows.mode is False:
-            return None
+    def go_on(self, records: Mapping[str, Record]) -> None:
+        """Have ``windows=auto`` read as before what is done already."""
+        self._earlier = records
+        self._choices.clear()
+
+    def choice(self, item: Photograph) -> Choice:
+        """How a photograph is read."""
         try:
             key = item.path, item.path.stat().st_mtime_ns
         except OSError:  # reading it will say why
+            return Choice()
+        if key not in self._choices:
+            self._choices[key] = self._as_before(item) or self._choice(item)
+        return self._choices[key]
+
+    def _as_before(self, item: Photograph) -> Choice | None:
+        earlier = self._earlier.get(item.name)
+        if self.windows.mode != "auto" or earlier is None or earlier.status != DONE or earlier.settings is None:
             return None
-        if key not in self._by_windows:
-            reads = self.windows.reads(item.path)
-            self._by_windows[key] = self.windows.scale_for(item.path, self.predictor.scale) if reads else 0
-        return self._by_windows[key] or None
+        if not Source.of(item.path).same_as(earlier.source):
+            return None
+        scale = earlier.settings.get("result_scale") if earlier.settings.get("windows") else None
+        return Choice() if scale is None else Choice(self.windows.result_scale or scale)
+
+    def _choice(self, item: Photograph) -> Choice:
+        return self.windows.choice(item.path, self.predictor.scale, self._obstacle)
 
     def by_windows(self, item: Photograph) -> bool:
         """Is it read by windows?"""
-        return self.result_scale(item) is not None
+        return self.choice(item).scale is not None
 
     def kinds_of(self, item: Photograph) -> list[str]:
         """Kinds of files that are written of it."""
-        scale = self.result_scale(item)
+        scale = self.choice(item).scale
         return self.kinds if scale is None else kinds_by_windows(self.kinds, scale)
 
     def settings(self, item: Photograph) -> dict[str, Any]:
@@ -123,24 +142,28 @@ class Predicting:
     def _predicted_with(self, item: Photograph) -> dict[str, Any]:
         """What its prediction hangs on."""
         options = self.predictor.options
-        names = ("kernel", "tile", "margin_sr", "margin_segmentation", "blend", "flips", "precision")
+        names = ("kernel", "tile", "grow", "margin_sr", "margin_segmentation", "blend", "flips", "precision")
         shared: dict[str, Any] = {"weights": self.weights, "threshold": self.predictor.threshold}
-        if options.grow:
-            shared["grow"] = True
         read = {"bands": self.bands, "bits": self.bits}
         chosen = {name: value for name, value in read.items() if value is not None}
         shared["backend"], shared["skip"] = self.predictor.system.network.runtime, self.predictor.skip
-        if (scale := self.result_scale(item)) is not None:
-            shared["windows"], shared["result_scale"] = True, scale
+        scale = self.choice(item).scale
+        shared["windows"] = scale is not None
+        if scale is not None:
+            shared["result_scale"] = scale
         return {**shared, **{name: getattr(options, name) for name in names}, **chosen}
 
     def do(self, item: Photograph, record: Record, files: GrowingFiles, tick: Callable[[float], None]) -> None:
         """Do one photograph: its files grow under their temporary names, its record is filled."""
         record.metadata = read_metadata(item.path)
-        if (scale := self.result_scale(item)) is not None:
+        scale, told = self.choice(item)
+        if scale is not None:
             self._do_by_windows(item, record, files, tick, scale)
             return
-        found = read_photograph(item.path, self.bands, self.bits)
+        try:
+            found = read_photograph(item.path, self.bands, self.bits)
+        except DataError as error:
+            raise self._with_way_out(item, error, told) from error
         missing = None if found.valid is None else float(f"{1 - found.valid.mean():.4g}")
         ground = self._ground(item, found)
         found = straightened(found, ground)
@@ -148,7 +171,7 @@ class Predicting:
         record.size, record.threshold = Size(image.shape[1], image.shape[0]), self.predictor.threshold
         record.handled = Handled(
             missing_share=missing,
-            note="; ".join(found.notes) or None,
+            note="; ".join([*found.notes, *told_of_place(item.path), *([] if told is None else [told])]) or None,
             scale_refused="; ".join(ground.refused) or None,
             rectified=None if ground.rectify is None else True,
         )
@@ -163,10 +186,20 @@ class Predicting:
             record.kernels = blur.numbers()
         record.digest = rows.digest.text()
 
+    def _with_way_out(self, item: Photograph, error: DataError, told: str | None) -> DataError:
+        """What is wrong with a photograph that is read whole, with what windows have to do with it."""
+        if told is not None:
+            return DataError(f"{error} It is {told}")
+        by_windows = Windows(True).choice(item.path, self.predictor.scale, self._obstacle).scale is not None
+        if by_windows and "damaged" in str(error):
+            return DataError(f"{error} Or windows=true leaves out what of it is damaged.")
+        return error
+
     def _do_by_windows(
         self, item: Photograph, record: Record, files: GrowingFiles, tick: Callable[[float], None], scale: int
     ) -> None:
-        one = ByWindows(self.predictor, self.measuring, item, files, record, scale)
+        told = left_out_by_windows(self.kinds, files.kinds)
+        one = ByWindows(self.predictor, self.measuring, item, files, record, scale, told)
         outcome = one.run(self._predicted_with(item), tick, self.bands, self.bits)
         height, width = (side // scale for side in outcome.shape)
         record.size, record.threshold = Size(width, height), self.predictor.threshold
@@ -218,9 +251,11 @@ class PredictingAndMeasuring(Predicting):
     ) -> None:
         if compare not in (True, False, "auto"):
             raise ValueError(f"compare_bicubic: expected true, false or auto, got {compare!r}")
-        if measuring.looks_for_marker and windows.mode == "auto":
-            windows = WHOLE  # a marker is looked for in all of a photograph
         super().__init__(predictor, save, weights, bands, bits, windows)
+        if (at_once := self._at_once(save, measuring, compare)) is not None:
+            if windows.mode is True:
+                raise ValueError(f"windows: {at_once}; leave one of them out")
+            self._obstacle = self._obstacle or at_once
         if {"labelme", "coco"} & set(save) and measuring.looks_for_marker:
             raise ValueError(
                 "save: labelme and coco write polygons onto the photograph, and marker_mm rectifies photographs that "
@@ -231,6 +266,19 @@ class PredictingAndMeasuring(Predicting):
         self.kinds = [kind for kind in KINDS if kind in self.kinds or kind in wanted]
         self.measuring, self.compare = measuring, compare
         self._bicubic = predictor.bicubic() if compare else None
+
+    def _at_once(self, save: Collection[str], measuring: Measuring, compare: bool | str) -> str | None:
+        """What is asked for that needs all of an image at once; None without such."""
+        if measuring.looks_for_marker:
+            return "marker_mm is looked for in all of a photograph at once"
+        if polygons := [kind for kind in ("labelme", "coco") if kind in save]:
+            return f"save={polygons[0]} needs all of a mask at once"
+        return "compare_bicubic=true enlarges all of a photograph at once" if compare is True else None
+
+    def _choice(self, item: Photograph) -> Choice:
+        beside = leaves_out(item.path.with_suffix(""), None) and self.windows.mode == "auto"
+        obstacle = "a file beside it may tell areas to be left out of it" if beside else None
+        return self.windows.choice(item.path, self.predictor.scale, self._obstacle or obstacle)
 
     def settings(self, item: Photograph) -> dict[str, Any]:
         """What a photograph's results and their measurement hang on."""

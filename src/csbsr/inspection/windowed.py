@@ -1,4 +1,4 @@
-"""The work on images that are read by windows: large TIFFs and georeferenced ones, in memory that does not grow.
+"""The work on images that are read by windows, in memory that does not grow with them.
 
 The rows are kept in a folder of their own until all are there (`csbsr.inspection.rowfiles`); then the tiled TIFFs, the
 pictures and the measurement are made from them.
@@ -7,8 +7,8 @@ pictures and the measurement are made from them.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,8 @@ import numpy as np
 from PIL import Image
 
 from csbsr.data.reading import eight_bit, filled
-from csbsr.data.reading.by_rows import Looked, RowReader, can_be_read_by_rows
-from csbsr.data.reading.geo import placing_tags, read_georeference
+from csbsr.data.reading.by_rows import Looked, RowReader
+from csbsr.data.reading.geo import placing_tags, told_of_place
 from csbsr.files import write_text
 from csbsr.inspection.corrections import MaskDigest, leaves_out
 from csbsr.inspection.geotiff import Raster, write_tiled
@@ -36,58 +36,13 @@ from csbsr.measure.coverage import CoverageByRows
 from csbsr.measure.ground import Scale
 from csbsr.measure.pieces import MOST_PIXELS, Part, Piece, measure_in_pieces
 from csbsr.predict import Predictor
-from csbsr.predict.by_rows import NO_DATA, ByRows, RowOutcome
+from csbsr.predict.by_rows import ByRows, RowOutcome
 from csbsr.predict.passes import Outcome
-from csbsr.predict.rows import LEVELS, Shrinker
+from csbsr.predict.rows import LEVELS, NO_DATA, Shrinker
 
-LARGE = 50e6  # pixels, above which a TIFF is read by windows, and its results are as large as it is
 #: Pixels to one of the photograph, along a side, on which cracks are measured: coarser rasters are enlarged for it.
 _FINEST = 4
 _ROWS = 512  # of a result that are read at a time
-_ABSENT = ("consistency", "labelme", "coco")  # kinds that need all of an image at once
-
-
-@dataclass(frozen=True)
-class Windows:
-    """Which images are read by windows, and how large their results are.
-
-    Attributes:
-        mode: True for all TIFFs that can be, False for none; ``auto`` for georeferenced ones and those above 50
-            megapixels.
-        result_scale: pixels of a result to one of the image, along a side; None for 1 above 50 megapixels, else for
-            that of the system.
-    """
-
-    mode: bool | str = "auto"
-    result_scale: int | None = None
-
-    def __post_init__(self) -> None:
-        if self.mode not in (True, False, "auto"):
-            raise ValueError(f"windows: expected true, false or auto, got {self.mode!r}")
-        if self.result_scale not in (None, 1, 2, 4):
-            raise ValueError(f"result_scale: expected 1, 2 or 4, got {self.result_scale!r}")
-
-    def reads(self, path: Path) -> bool:
-        """Is the file at ``path`` read by windows?"""
-        if self.mode is False or not can_be_read_by_rows(path):
-            return False
-        if self.mode is True:
-            return True
-        with RowReader(path) as reader:
-            return math.prod(reader.shape) > LARGE or read_georeference(path) is not None
-
-    def scale_for(self, path: Path, own: int) -> int:
-        """Pixels of a result to one of the image at ``path``, with a system of scale ``own``."""
-        if self.result_scale is not None:
-            return self.result_scale
-        with RowReader(path) as reader:
-            return 1 if math.prod(reader.shape) > LARGE else own
-
-
-def kinds_by_windows(kinds: Collection[str], scale: int) -> list[str]:
-    """Of some kinds of results those of an image that is read by windows, ``scale`` times as large as the image."""
-    absent = {*_ABSENT, *(() if scale > 1 else ("sr",))}
-    return [kind for kind in KINDS if kind in kinds and kind not in absent]
 
 
 class ByWindows:
@@ -100,6 +55,7 @@ class ByWindows:
         files: of its results.
         record: to fill.
         scale: pixels of the results to one of the image, along a side.
+        told: something more for the person who gave the image.
     """
 
     def __init__(
@@ -110,7 +66,9 @@ class ByWindows:
         files: GrowingFiles,
         record: Record,
         scale: int,
+        told: str | None = None,
     ) -> None:
+        self._told = told
         self.predictor, self.measuring, self.item, self.scale = predictor, measuring, item, scale
         self.files, self.record = files, record
         self.threshold = predictor.threshold
@@ -181,7 +139,7 @@ class ByWindows:
 
     def _notes(self, found: Looked, outcome: RowOutcome, ground: Scale) -> list[str]:
         """For the person who gave the image."""
-        notes = list(found.notes)
+        notes = [*found.notes, *([] if self._told is None else [self._told])]
         if outcome.skipped:
             notes.append(f"{outcome.skipped} of {outcome.tiles} tiles hold no data and were skipped")
         if found.broken:
@@ -193,7 +151,7 @@ class ByWindows:
             more = ", …" if len(found.broken) > 3 else ""
             what = "tile is" if len(found.broken) == 1 else "tiles are"
             notes.append(f"{len(found.broken)} {what} damaged and missing from the result ({area}; at {places}{more})")
-        notes += _told_of_place(self.item.path)
+        notes += told_of_place(self.item.path)
         return notes
 
     # ---- what is made of the rows ----
@@ -325,17 +283,3 @@ def enlarged(values: np.ndarray, factor: int) -> np.ndarray:
 def _noted(handled: Handled, told: str) -> Handled:
     note = told if handled.note is None else f"{handled.note}; {told}"
     return replace(handled, note=note)
-
-
-def _told_of_place(path: Path) -> list[str]:
-    """What is missing of where a TIFF lies."""
-    geo = read_georeference(path)
-    if geo is None:
-        return ["not georeferenced, or not by a transform: its results and lines are in pixels"]
-    notes = []
-    if geo.epsg is None:
-        notes.append("names no coordinate system by its code: its lines are in pixels, its rasters lie as it does")
-    _, b, _, d, _, _ = geo.transform
-    if b or d:
-        notes.append("turned against its coordinates, which its results are too")
-    return notes

@@ -20,15 +20,12 @@ from csbsr.joint.lite_appearance import flipped as flipped_appearance
 from csbsr.memory import available_memory
 from csbsr.predict.passes import Layout
 from csbsr.predict.predictor import Predictor
-from csbsr.predict.rows import as_levels, magnified
+from csbsr.predict.rows import NO_DATA, as_levels, magnified
 from csbsr.predict.system import FLIPS, flipped, pooled, require_finite, unit
 from csbsr.predict.tiling import Blender, Window, spread_over
 
 log = logging.getLogger(__name__)
 
-#: Level of a probability that stands for no data.  As a probability it is none to speak of, so that readers that know
-#: nothing of no-data see no crack; a level of 1 that was computed becomes 0.
-NO_DATA = 1
 State = Mapping[str, np.ndarray]
 _USABLE = 0.5  # of the memory that is free
 _LOOKED_AT = 512  # pixels, sides of the windows on which the blur is estimated
@@ -89,6 +86,7 @@ class ByRows:
 
     Raises:
         ValueError: a system of two passes, or another scale.
+        MemoryError: not even the smallest tiles fit.
     """
 
     def __init__(
@@ -250,6 +248,11 @@ class ByRows:
         while tile // 2 >= self.system.smallest_tile and self._need(tile, per_pixel) > _USABLE * free:
             tile //= 2
             log.warning("memory is short: using tile=%d", tile)
+        if (need := self._need(tile, per_pixel)) > free:
+            raise MemoryError(
+                f"an image of {self.source.shape[1]} pixels across takes about {need / 1e9:.2g} GB for each row of its "
+                f"tiles, and {free / 1e9:.2g} GB are free; cut it into parts from top to bottom, or take result_scale=1"
+            )
         return tile
 
     def _need(self, tile: int, per_pixel: float) -> float:

@@ -13,6 +13,9 @@ from numpy.typing import DTypeLike
 IN_MEMORY = 32 << 20
 #: White of an image kept in 16 bits, and of a probability: the mask follows from the rounded one, so both files agree.
 LEVELS = 65535
+#: Level of a probability, and of a mask, that stands for no data.  As a probability it is none to speak of, so that
+#: readers that know nothing of no-data see no crack; a level of 1 that was computed becomes 0.
+NO_DATA = 1
 
 
 class RowStore:

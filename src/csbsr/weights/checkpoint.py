@@ -111,7 +111,9 @@ def card(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
     return checkpoint.get(CARD_KEY, {})
 
 
-def load(ckpt: str | Path, scale: int | None = None, trusted: Sequence[str] = TRUSTED) -> JointSystem:
+def load(
+    ckpt: str | Path, scale: int | None = None, trusted: Sequence[str] = TRUSTED, runtime: str | None = None
+) -> JointSystem:
     """The network of a checkpoint, in eval mode: ``csbsr.load("runs/…/checkpoints/best.ckpt")``.
 
     Args:
@@ -120,6 +122,7 @@ def load(ckpt: str | Path, scale: int | None = None, trusted: Sequence[str] = TR
             that name is "./lite".
         scale: expected scale; an error if the checkpoint has another one.
         trusted: packages that the checkpoint may name as parts of its network, beyond the weights it holds.
+        runtime: ``openvino`` runs an ONNX file; None: what its format is for. Of exported files only.
 
     Returns:
         A system ``lr (B, 3, h, w) -> JointOutput``; its attribute ``card`` holds what the checkpoint tells of itself.
@@ -130,7 +133,7 @@ def load(ckpt: str | Path, scale: int | None = None, trusted: Sequence[str] = TR
     """
     path, file = Path(ckpt), shipped(ckpt)
     if file is None and path.suffix.lower() in SUFFIXES and not path.is_dir():
-        return _scaled(load_exported(path), scale, f"ckpt: {printable(path)}")
+        return _scaled(load_exported(path, runtime), scale, f"ckpt: {printable(path)}")
     if file is not None:
         checkpoint = _of_safetensors(*read_shipped(file))
     elif path.suffix.lower() == SUFFIX and path.is_file():

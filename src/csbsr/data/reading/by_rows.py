@@ -12,15 +12,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import NamedTuple
 
 import numpy as np
 import tifffile
 
 from csbsr.data.errors import DataError
+from csbsr.data.limits import decoded_bytes
 from csbsr.data.reading.files import DAMAGED, damaged
+from csbsr.data.reading.geo import is_placed
 from csbsr.data.reading.photographs import as_unit, chosen, filled, read_photograph, shown, white_of
 from csbsr.data.reading.pixels import Decoded, arranged
-from csbsr.data.reading.segments import Box, segment_size, segments_of
+from csbsr.data.reading.segments import Box, needs_gdal, segment_size, segments_of
 from csbsr.data.reading.tiff import full_pages, mask_of, traits
 from csbsr.data.regular import check_regular
 
@@ -45,6 +48,15 @@ class Looked:
     share: float
     broken: tuple[Box, ...]
     notes: tuple[str, ...]
+
+
+class Head(NamedTuple):
+    """What the head of a TIFF tells of reading it."""
+
+    pixels: int
+    decoded: int  #: bytes that reading all of it at once takes, about
+    placed: bool  #: it is georeferenced
+    whole_because: str | None  #: why it cannot be read by rows; None if it can
 
 
 class RowReader:
@@ -177,15 +189,37 @@ def sample_of(path: str | Path, side: int) -> np.ndarray:
 
 def can_be_read_by_rows(path: str | Path) -> bool:
     """Is it a TIFF, upright, in pieces that can be decoded one by one?  A damaged one is none."""
+    head = head_by_rows(path)
+    return head is not None and head.whole_because is None
+
+
+def head_by_rows(path: str | Path) -> Head | None:
+    """What the head of a TIFF tells; None of other files and of damaged ones: the usual reading says what is wrong."""
     try:
         check_regular(path)
         with tifffile.TiffFile(path) as file:
-            page, _ = _pages(path, file)
-            height, width = segment_size(page)
-            bits = int(page.bitspersample) * (int(page.samplesperpixel) if int(page.planarconfig) == 1 else 1)
-            return traits(page).orientation == 1 and bits >= 8 and height * width * bits // 8 <= _LARGEST_SEGMENT
-    except Exception:  # whatever a damaged file makes tifffile raise: the usual reading says what is wrong
-        return False
+            page, mask = _pages(path, file)
+            height, width = int(page.imagelength), int(page.imagewidth)
+            bands, item_bytes = max(1, int(page.samplesperpixel)), max(1, int(page.bitspersample) // 8)
+            decoded = decoded_bytes(width, height, bands, item_bytes)
+            return Head(height * width, decoded, is_placed(page), _whole_because(page, mask))
+    except Exception:  # whatever a damaged file makes tifffile raise
+        return None
+
+
+def _whole_because(page: tifffile.TiffPage, mask: tifffile.TiffPage | None) -> str | None:
+    height, width = segment_size(page)
+    bits = int(page.bitspersample) * (int(page.samplesperpixel) if int(page.planarconfig) == 1 else 1)
+    for other in (page, mask):
+        if other is not None and (name := needs_gdal(other)) is not None:
+            return f"compressed by {name}, which windows read with pip install 'csbsr[geo]'"
+    if traits(page).orientation != 1:
+        return "its orientation turns it; save it upright"
+    if bits < 8:
+        return f"{bits} bits to a pixel; save it with 8"
+    if height * width * bits // 8 > _LARGEST_SEGMENT:
+        return f"one of its tiles or strips alone has {height * width / 1e6:.3g} megapixels; save it in tiles"
+    return None
 
 
 def _pages(path: str | Path, file: tifffile.TiffFile) -> tuple[tifffile.TiffPage, tifffile.TiffPage | None]:

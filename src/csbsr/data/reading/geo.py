@@ -54,6 +54,32 @@ def read_georeference(path: str | Path) -> GeoReference | None:
         return None
 
 
+def is_placed(page: tifffile.TiffPage) -> bool:
+    """Does a page of a TIFF tell where it lies?"""
+    return georeference({tag.code: tag.value for tag in page.tags}) is not None
+
+
+def told_of_place(path: str | Path) -> list[str]:
+    """What is missing or unusual of where a TIFF lies, for a person; nothing of a file that tells of no place."""
+    try:
+        check_regular(path)
+        with tifffile.TiffFile(path) as file:
+            tags = {tag.code: tag.value for tag in _first(file).tags}
+    except Exception:  # no TIFF, or whatever a damaged one makes tifffile raise
+        return []
+    geo = georeference(tags)
+    if geo is None:
+        told = any(tag in tags for tag in (_SCALE, _TIEPOINT, _MATRIX, _KEYS))
+        return ["lies nowhere, for it has no transform that can be used: its lines are in pixels"] if told else []
+    notes = []
+    if geo.epsg is None:
+        notes.append("names no coordinate system by its code: its lines are in pixels")
+    _, b, _, d, _, _ = geo.transform
+    if b or d:
+        notes.append("turned against its coordinates, and so are its results")
+    return notes
+
+
 def _first(file: tifffile.TiffFile) -> tifffile.TiffPage:
     page = file.pages[0]
     if not isinstance(page, tifffile.TiffPage):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import math
+import warnings
 from pathlib import Path
 from typing import NamedTuple
 
@@ -114,7 +116,9 @@ class SegmentsByGdal:
     def __init__(self, path: str | Path, mask: bool = False) -> None:
         import rasterio
 
-        self._dataset = rasterio.open(path)
+        with warnings.catch_warnings():  # where an image lies is read elsewhere
+            warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
+            self._dataset = rasterio.open(path)
         self._mask = mask
         self.size = self._dataset.height, self._dataset.width
         self.bands = 1 if mask else self._dataset.count
@@ -156,19 +160,27 @@ def segments_of(
     Raises:
         DataError: of a compression that only GDAL reads, which is not installed.
     """
-    if int(page.compression) in BY_TIFFFILE and page.dtype is not None:
+    if _by_tifffile(page):
         return Segments(file, page)
-    try:
-        import rasterio  # noqa: F401
-    except ImportError:
-        name = str(getattr(page.compression, "name", page.compression))
+    if (name := needs_gdal(page)) is not None:
         raise DataError.about(
             path,
             f"a large TIFF compressed by {name}",
             "one that is stored plainly, deflated or by LZMA",
             "pip install 'csbsr[geo]', or convert it, e.g. with gdal_translate -co COMPRESS=DEFLATE -co TILED=YES.",
-        ) from None
+        )
     return SegmentsByGdal(path, mask)
+
+
+def needs_gdal(page: tifffile.TiffPage) -> str | None:
+    """The compression of a page that only GDAL reads, where rasterio is not installed; None of other pages."""
+    if _by_tifffile(page) or importlib.util.find_spec("rasterio") is not None:
+        return None
+    return str(getattr(page.compression, "name", page.compression))
+
+
+def _by_tifffile(page: tifffile.TiffPage) -> bool:
+    return int(page.compression) in BY_TIFFFILE and page.dtype is not None
 
 
 def segment_size(page: tifffile.TiffPage) -> tuple[int, int]:
