@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
@@ -63,6 +63,12 @@ def write_bytes(path: str | Path, data: bytes) -> None:
 def write_text(path: str | Path, text: str) -> None:
     """Write a text file whole, in UTF-8; characters of file names that are none stay the bytes they were."""
     write_bytes(path, text.encode("utf-8", errors="surrogateescape"))
+
+
+def write_pieces(path: str | Path, pieces: Iterable[str]) -> None:
+    """Write a text file whole that comes in pieces; as `write_text`."""
+    with whole(path, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
+        file.writelines(pieces)
 
 
 def partial_name(path: Path) -> Path:

@@ -164,13 +164,45 @@ def test_an_area_left_out_beside_it(photos, tmp_path):
 # ---- what takes the results ----
 
 
-def test_its_results_are_measured_again(done, tmp_path):
+def test_its_results_measured_again_are_the_same(done, tmp_path):
     assert exit_code(measure.main, f"input={done}", f"output={tmp_path}") == 0
     found, before = records(tmp_path)["wall.tif"], records(done)["wall.tif"]
     assert "edited" not in found
-    assert (found["cracks"], found["missing_share"], found["gsd_source"]) == (1, 0.08, before["gsd_source"])
-    assert found["length_mm"] == pytest.approx(before["length_mm"], rel=0.02)
-    assert found["width_reported_mean_value_mm"] == pytest.approx(before["width_reported_mean_value_mm"], rel=0.1)
+    for name in ("cracks", "missing_share", "gsd_source", "length_mm", "density", "width_reported_mean_value_mm"):
+        assert found[name] == before[name], name
+    assert rows(tmp_path) == rows(done)
+    for name in ("cracks_epsg25832.geojson", "wall_cracks.csv"):
+        assert (tmp_path / name).read_bytes() == (done / name).read_bytes()
+    assert not list(tmp_path.rglob("*.rows"))
+
+
+def test_so_they_are_where_the_mosaic_is_gone_or_settings_are_others(done, photos, tmp_path):
+    folder = shutil.copytree(done, tmp_path / "done")
+    (folder / "pictures" / "wall" / "after.webp").unlink()
+    summary = json.loads((folder / "summary.json").read_text())
+    for record in summary["photographs"]:
+        record["source"]["path"] = str(tmp_path / "gone.tif")
+    (folder / "summary.json").write_text(json.dumps(summary))
+    assert exit_code(measure.main, f"input={folder}", f"output={tmp_path / 'out'}", "threshold=0.6", "gsd_mm=2") == 0
+    found, before = records(tmp_path / "out")["wall.tif"], records(done)["wall.tif"]
+    assert found["cracks"] == 1
+    assert found["area_px"] < before["area_px"]  # of a higher threshold
+    assert found["length_mm"] == pytest.approx(before["length_mm"] * 2 / 0.8, rel=0.1)
+
+
+def test_a_damaged_result_is_told(done, tmp_path):
+    folder = shutil.copytree(done, tmp_path / "done")
+    path = folder / "wall_probability.tif"
+    with tifffile.TiffFile(path) as file:
+        offset = file.pages[0].dataoffsets[0]
+    data = bytearray(path.read_bytes())
+    data[offset : offset + 20] = b"\xff" * 20
+    path.write_bytes(data)
+    assert exit_code(measure.main, f"input={folder}", f"output={tmp_path / 'out'}") == 2
+    assert (
+        "wall_probability.tif: found a damaged or truncated file (1 tiles)"
+        in records(tmp_path / "out")["wall.tif"]["error"]
+    )
 
 
 @pytest.mark.parametrize("tagged", [True, False])

@@ -1,6 +1,7 @@
 """csbsr-predict windows=true: a georeferenced mosaic by windows, killed and gone on, placed where it lies."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -83,6 +84,17 @@ def test_the_crack_is_found_where_it_was_drawn(whole):
     assert np.mean(distance(LINE.points, pixels) < 1) > 0.9
 
 
+def test_the_report_shows_the_mosaic_with_the_crack(whole):
+    page = (whole / "report.html").read_text(encoding="utf-8")
+    view = page[page.index('<svg class="view"') :].partition("</svg>")[0]
+    assert f'viewBox="0 0 {WIDTH} {HEIGHT}"' in view
+    assert "north of the grid (EPSG:25832)" in view
+    paths = re.findall(r' d="M([^"]*)"><title>crack \d+, length [\d.]+ ', view)
+    points = np.concatenate([np.array(path.replace("M", " ").split(), float).reshape(-1, 2) for path in paths])
+    assert np.quantile(distance(points, LINE.points), 0.9) < 1
+    assert 'class="compare"' not in page  # there is one view
+
+
 def test_a_killed_run_goes_on_at_its_row(mosaic, whole, tmp_path, monkeypatch):
     rows, step = [], by_rows.ByRows._row
 
@@ -101,8 +113,8 @@ def test_a_killed_run_goes_on_at_its_row(mosaic, whole, tmp_path, monkeypatch):
     for kind in ("mask", "probability"):
         a, b = (tifffile.imread(folder / f"wall_{kind}.tif") for folder in (whole, tmp_path))
         assert np.array_equal(a, b)
-    tables = [(folder / "cracks.csv").read_bytes() for folder in (whole, tmp_path)]
-    assert tables[0] == tables[1]
+    for name in ("cracks.csv", "density.geojson"):
+        assert (whole / name).read_bytes() == (tmp_path / name).read_bytes()
 
 
 def test_density_by_windows_is_that_of_the_whole(mosaic, whole, tmp_path):

@@ -9,7 +9,7 @@ from PIL import Image
 
 from csbsr.cli import measure, predict
 from csbsr.data.coco_files import Coco, coco
-from csbsr.inspection.layers import collection, grouped
+from csbsr.inspection.layers import geojson, grouped
 from csbsr.inspection.lines import Lines
 from csbsr.measure.lines import simplified
 from tests.cli.inprocess import call, checkpoint, exit_code
@@ -161,4 +161,4 @@ def test_simplified_lines_stay_within_their_tolerance():
 def test_nothing_measured_is_an_empty_layer():
     assert grouped([]) == {}
     assert list(grouped([Lines("a", (1, 1), None, None, ())])) == [None]
-    assert collection([], 25832)["features"] == []
+    assert json.loads("".join(geojson([], 25832)))["features"] == []

@@ -29,6 +29,7 @@ NEARLY_WHOLE = 0.5
 _NO_SCALE = "cells are in metres, and its scale is not known; give gsd_mm=, distance_m= or marker_mm="
 _ON_GROUND = 0.01  # by which metres of the coordinates may differ from those on the ground
 _NEAR = 1e-6  # of a cell, that is rounding
+_DIGITS = 6  # of metres and square metres
 
 
 @dataclass(frozen=True)
@@ -88,21 +89,28 @@ class DensityMap:
 
         Cells are numbered from 1, row by row, those without data too.
         """
-        grid, found = self.density.grid, []
-        lengths, areas, ratios = self.lengths, self.areas, self.per_area
+        grid, photograph = self.density.grid, self.lines.photograph
+        row, column = np.nonzero(self.density.areas > 0)
         x, y = grid.borders(0), grid.borders(1)
-        for row, column in np.argwhere(areas > 0).tolist():
-            number = row * grid.shape[1] + column + 1
-            (left, right), (top, bottom) = x[column : column + 2], y[row : row + 2]
-            corners = np.array([(left, bottom), (right, bottom), (right, top), (left, top), (left, bottom)])
-            ring = placed(corners, self.lines.geo)
-            told = {
-                "id": f"{self.lines.photograph}#{number}", "photograph": self.lines.photograph, "cell": number,
-                "length_m": round(float(lengths[row, column]), 6), "area_m2": round(float(areas[row, column]), 6),
-                "density_m_per_m2": round(float(ratios[row, column]), 6),
-            }  # fmt: skip
-            found.append(([ring if _turns_left(ring) else ring[::-1]], told))
-        return found
+        corners = np.array([(0, 1), (1, 1), (1, 0), (0, 0), (0, 1)])  # right and down of a cell's own
+        points = np.stack([x[column[:, None] + corners[:, 0]], y[row[:, None] + corners[:, 1]]], axis=2)
+        rings = placed(points.reshape(-1, 2), self.lines.geo).reshape(points.shape)
+        if len(rings) and not _turns_left(rings[0]):
+            rings = rings[:, ::-1]
+        numbers = row * grid.shape[1] + column + 1
+        values = [all_of[row, column].round(_DIGITS) for all_of in (self.lengths, self.areas, self.per_area)]
+        return [
+            (
+                [ring],
+                {
+                    "id": f"{photograph}#{number}", "photograph": photograph, "cell": number,
+                    "length_m": length, "area_m2": area, "density_m_per_m2": density,
+                },
+            )
+            for ring, number, length, area, density in zip(
+                rings, numbers.tolist(), *(value.tolist() for value in values), strict=True
+            )
+        ]  # fmt: skip
 
 
 def density_maps(store: Store, cell_m: float | None) -> list[DensityMap]:

@@ -8,24 +8,25 @@ downwards.
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from csbsr.files import write_text
+from csbsr.files import write_pieces, write_text
 from csbsr.inspection.density import DensityMap
 from csbsr.inspection.geopackage import write_geopackage
 from csbsr.inspection.lines import DEGREES, CrackLine, Lines, placed, read_lines
 from csbsr.inspection.record import DONE, Record
 from csbsr.inspection.store import DENSITY, LAYER, PLACES, Store
-from csbsr.pages.files import json_text
+from csbsr.pages.files import json_line, json_text
 from csbsr.words import printable
 
 log = logging.getLogger("csbsr")
 
 _WGS84 = 4326
+_AT_ONCE = 10_000  # things of a layer whose coordinates are computed together
 
 #: Lines or borders of areas (n, 2) of a thing in the coordinates of its layer, and its properties.
 Feature = tuple[list[np.ndarray], dict[str, Any]]
@@ -84,29 +85,23 @@ def properties(lines: Lines, crack: CrackLine) -> dict[str, Any]:
     return {"id": own, "photograph": lines.photograph, **crack.properties}
 
 
-def collection(found: Sequence[Feature], system: int | None, kind: str = "MultiLineString") -> dict[str, Any]:
-    """A GeoJSON FeatureCollection, which names its system of coordinates (as GeoJSON 2008 has it).
+def geojson(found: Iterable[Feature], system: int | None, kind: str = "MultiLineString") -> Iterator[str]:
+    """The text of a GeoJSON FeatureCollection, which names its system of coordinates (as GeoJSON 2008 has it).
 
     Args:
-        found: what it holds.
+        found: what it holds; each is a line of the text.
         system: code of the system of coordinates; None for pixels.
         kind: of geometry: ``MultiLineString``, or ``Polygon`` of the border and those of holes.
     """
     crs = {"type": "name", "properties": {"name": f"urn:ogc:def:crs:EPSG::{system}"}}
     named = {"coordinates_in": "pixels, y downwards"} if system is None else {} if system == _WGS84 else {"crs": crs}
-    return {
-        "type": "FeatureCollection",
-        **named,
-        "features": [
-            {
-                "type": "Feature",
-                "id": told["id"],
-                "properties": dict(told),
-                "geometry": {"type": kind, "coordinates": [line.tolist() for line in lines]},
-            }
-            for lines, told in found
-        ],
-    }
+    yield json_line({"type": "FeatureCollection", **named})[:-1] + ', "features": ['
+    between = "\n"
+    for lines, told in found:
+        geometry = {"type": kind, "coordinates": [line.tolist() for line in lines]}
+        yield between + json_line({"type": "Feature", "id": told["id"], "properties": told, "geometry": geometry})
+        between = ",\n"
+    yield "\n]}\n"
 
 
 def photographs(records: Iterable[Record]) -> dict[str, Any]:
@@ -123,16 +118,21 @@ def photographs(records: Iterable[Record]) -> dict[str, Any]:
     return {"type": "FeatureCollection", "features": found}
 
 
-def to_wgs84(points: np.ndarray, system: int) -> np.ndarray:
-    """Points (n, 2) as longitude and latitude.
+def to_wgs84(found: Sequence[Feature], system: int) -> Iterator[Feature]:
+    """What lies in a system of coordinates as longitude and latitude.
 
     Raises:
         ImportError: rasterio is not installed.
     """
     from rasterio.warp import transform
 
-    x, y = transform(f"EPSG:{system}", f"EPSG:{_WGS84}", points[:, 0].tolist(), points[:, 1].tolist())
-    return np.stack([x, y], axis=1).round(DEGREES)
+    for start in range(0, len(found), _AT_ONCE):
+        part = found[start : start + _AT_ONCE]
+        lines = [line for own, _ in part for line in own]
+        x, y = np.concatenate([np.empty((0, 2)), *lines]).T.tolist()
+        points = np.stack(transform(f"EPSG:{system}", f"EPSG:{_WGS84}", x, y), axis=1).round(DEGREES)
+        moved = iter(np.split(points, np.cumsum([len(line) for line in lines])))
+        yield from (([next(moved) for _ in own], told) for own, told in part)
 
 
 def _write_density(folder: Path, maps: Iterable[DensityMap]) -> set[str]:
@@ -148,17 +148,16 @@ def _write_density(folder: Path, maps: Iterable[DensityMap]) -> set[str]:
 def _write_geojson(
     folder: Path, name: str, system: int | None, found: Sequence[Feature], kind: str = "MultiLineString"
 ) -> set[str]:
-    write_text(folder / f"{name}.geojson", json_text(collection(found, system, kind)))
-    written = {f"{name}.geojson"}
+    own, other = f"{name}.geojson", f"{name}_wgs84.geojson"
+    write_pieces(folder / own, geojson(found, system, kind))
     if system is None:
-        return written
+        return {own}
     try:
-        moved = [([to_wgs84(line, system) for line in lines], told) for lines, told in found]
+        write_pieces(folder / other, geojson(to_wgs84(found, system), _WGS84, kind))
     except ImportError:
-        log.warning("layers   %s_wgs84.geojson needs pip install csbsr[geo]", name)
-        return written
-    write_text(folder / f"{name}_wgs84.geojson", json_text(collection(moved, _WGS84, kind)))
-    return {*written, f"{name}_wgs84.geojson"}
+        log.warning("layers   %s needs pip install csbsr[geo]", other)
+        return {own}
+    return {own, other}
 
 
 def _name(system: int | None, groups: Collection[int | None], layer: str = LAYER) -> str:

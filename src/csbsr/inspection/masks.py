@@ -18,9 +18,11 @@ from csbsr.data.masks import read_labels
 from csbsr.data.reading import at_most, eight_bit, read_image, read_photograph
 from csbsr.inspection.corrections import Correction, corrected, left_out
 from csbsr.inspection.counting import Counting, counting
+from csbsr.inspection.large_masks import is_by_windows, measure_by_rows
 from csbsr.inspection.lines import Frame
 from csbsr.inspection.measuring import Measuring
 from csbsr.inspection.metadata import read_metadata
+from csbsr.inspection.pieces import told_of_pieces
 from csbsr.inspection.record import Handled, Record, Source
 from csbsr.inspection.sources import Mask
 from csbsr.inspection.spread import spread_in
@@ -103,6 +105,9 @@ class MeasuringMasks:
         side = max(1.0, _first(self.scale, item.scale, _UNKNOWN_SCALE))
         with at_most(self.max_megapixels * side**2):
             correction = self._correction(item)
+            if correction is None and self._as_by_windows(item):
+                self._do_by_rows(item, record, files, threshold, name)
+                return
             found = self._read(item, most) if correction is None else _shrunken(correction.labels, most)
             segmentation, factor, ignored = found
             size = item.size or (segmentation.shape[0] * factor, segmentation.shape[1] * factor)
@@ -135,6 +140,29 @@ class MeasuringMasks:
         record.agreement, record.scale, record.reduced, record.threshold = item.agreement, scale, factor, threshold
         record.skipped = item.skipped
         record.stem, record.measured = item.stem, measuring.numbers(measurement)
+
+    def _as_by_windows(self, item: Mask) -> bool:
+        """Whether a mask is what csbsr-predict wrote by windows, and nothing asks for all of it at once."""
+        as_written = self.kind != "mask" and self.scale in (None, item.scale) and not self.measuring.looks_for_marker
+        return as_written and is_by_windows(item)
+
+    def _do_by_rows(self, item: Mask, record: Record, files: GrowingFiles, threshold: float, name: str) -> None:
+        """What csbsr-predict wrote by windows is measured so too."""
+        scale, size = item.scale or 1.0, item.size or (1, 1)
+        ground = self._ground(item, name, size, scale)
+        found = measure_by_rows(
+            self.measuring, item, name, threshold, ground, files.partial, self._read_as(item)
+        )  # fmt: skip
+        record.handled = Handled(item.missing, scale_refused="; ".join(ground.refused) or None)
+        record.handled = record.handled.noting(told_of_pieces(found.in_pieces))
+        picture, _ = self._picture(item)
+        height, width = (-(-side // -(-max(size) // LARGEST)) for side in size)
+        view = np.zeros((height, width, 3), np.uint8) if picture is None else picture
+        frame = Frame(scale * found.finer, ground.shown, found.coverage)
+        self.measuring.save(found.measurement, item.name, files, None, view, frame)
+        record.metadata, record.scale, record.reduced, record.threshold = item.metadata, scale, 1, threshold
+        record.agreement, record.skipped = item.agreement, item.skipped
+        record.stem, record.measured = item.stem, self.measuring.numbers(found.measurement)
 
     def _ground(self, item: Mask, name: str, size: tuple[int, int], scale: float) -> Scale:
         """The scale of the photograph; of one seen at an angle only if the mask is of its rectified picture."""

@@ -60,6 +60,10 @@ class Handled:
     scale_refused: str | None = None  #: why what its file or a marker tells of the scale was not used
     rectified: bool | None = None  #: brought to the plane of its marker before it was predicted
 
+    def noting(self, told: str | None) -> Handled:
+        """With one more note, if there is one."""
+        return dataclasses.replace(self, note="; ".join(filter(None, (self.note, told))) or None)
+
 
 @dataclass(frozen=True)
 class Skipped:

@@ -15,15 +15,17 @@ import shutil
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from csbsr.files import whole, write_text
 from csbsr.inspection.spread import VARIANCE_WHITE
-from csbsr.predict.by_rows import Rows, State
 from csbsr.predict.rows import as_levels
+
+if TYPE_CHECKING:  # loads torch, which who only reads rows does without
+    from csbsr.predict.by_rows import Rows, State
 
 _JOURNAL = "journal.json"
 _FORMAT = 1

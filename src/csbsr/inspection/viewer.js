@@ -15,7 +15,11 @@
 
     const fit = (box) => Math.max(size.width / box.width, size.height / box.height);
     const bounded = (wanted, box) => Math.min(Math.max(wanted, Number(svg.dataset.finest) / DEEPEST), fit(box));
-    const inside = (place, seen, all) => (seen >= all ? all / 2 : Math.min(Math.max(place, seen / 2), all - seen / 2));
+    // Where the middle of the view may lie along a side: zoomed in also at the border, that a crack there can be looked at.
+    const inside = (place, seen, all) => {
+      const least = seen >= all ? all / 2 : seen / 2 - Math.min(seen, all - seen) / 2;
+      return Math.min(Math.max(place, least), all - least);
+    };
     const show = () => {
       const box = svg.getBoundingClientRect();
       if (!box.width || !box.height) return;

@@ -30,7 +30,6 @@ _BUDGET = 24_000_000  # characters of all previews and lines of a page; beyond i
 _LINES = 4_000_000  # characters of the lines of one photograph; beyond it the narrowest cracks are not drawn
 _QUALITY = 80
 _TOLERANCE = 0.1  # pixels of the preview by which a line may leave its points out
-_MOST_SIDE = 1e7  # pixels of a photograph
 _STILL = (800, 600)  # pixels on a screen for which the scale bar is drawn before a script fits it to the window
 _BAR = 160  # pixels on a screen that a scale bar has at most
 
@@ -114,8 +113,9 @@ def viewers(stems: Sequence[str], folder: str | Path) -> dict[str, Viewer]:
     for stem in stems:
         try:
             viewer = viewer_of(PicturePlaces.of(folder, stem), side)
-        except (ValueError, TypeError, KeyError, ArithmeticError) as error:  # lines that are not ours
-            log.warning("note     %s: its lines cannot be drawn (%s); it has no viewer", printable(stem), error)
+        except (ValueError, TypeError, KeyError) as error:  # lines that are not ours
+            told = printable(f"{stem}: its lines cannot be drawn ({error}); it has no viewer")
+            log.warning("note     %s", told)
             continue
         if viewer is None:
             continue
@@ -135,15 +135,11 @@ def viewer_of(places: PicturePlaces, side: int) -> Viewer | None:
 
     Raises:
         ValueError: the file of lines is damaged.
-        TypeError, KeyError, ArithmeticError: a number in it is none, is missing, or can be none of an image.
+        TypeError, KeyError: a number of a crack in it is none, or is missing.
     """
     lines, picture = read_lines(places.lines), opened(places.after)
     if lines is None or picture is None:
         return None
-    if not all(0 < length <= _MOST_SIDE for length in lines.size):
-        raise ValueError(f"{places.lines}: expected a width and a height in pixels, got {lines.size}")
-    if lines.mm_per_pixel is not None and not 0 < lines.mm_per_pixel < math.inf:
-        raise ValueError(f"{places.lines}: expected millimetres per pixel above 0, got {lines.mm_per_pixel}")
     preview = limited(picture.convert("RGB"), side)
     finest = lines.size[0] / preview.width
     known = lines.mm_per_pixel is not None

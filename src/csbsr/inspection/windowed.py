@@ -12,11 +12,10 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from PIL import Image
 
-from csbsr.data.reading import eight_bit, filled
+from csbsr.data.reading import eight_bit
 from csbsr.data.reading.by_rows import Looked, RowReader
 from csbsr.data.reading.geo import placing_tags, told_of_place
 from csbsr.files import write_text
@@ -26,22 +25,19 @@ from csbsr.inspection.lines import Frame
 from csbsr.inspection.measuring import Measuring
 from csbsr.inspection.photographs import Photograph
 from csbsr.inspection.pictures import kernel_sheet, overlay
+from csbsr.inspection.pieces import InPieces, told_of_pieces
 from csbsr.inspection.record import Handled, Measured, Record, Source
 from csbsr.inspection.rowfiles import RowFiles
-from csbsr.inspection.spread import VARIANCE_WHITE
 from csbsr.inspection.store import KINDS, GrowingFiles
 from csbsr.inspection.views import LARGEST
 from csbsr.measure import BlurMap, TooNoisyError
 from csbsr.measure.coverage import CoverageByRows
 from csbsr.measure.ground import Scale
-from csbsr.measure.pieces import MOST_PIXELS, Part, Piece, measure_in_pieces
 from csbsr.predict import Predictor
 from csbsr.predict.by_rows import ByRows, RowOutcome
 from csbsr.predict.passes import Outcome
 from csbsr.predict.rows import LEVELS, NO_DATA, Shrinker
 
-#: Pixels to one of the photograph, along a side, on which cracks are measured: coarser rasters are enlarged for it.
-_FINEST = 4
 _ROWS = 512  # of a result that are read at a time
 
 
@@ -210,76 +206,28 @@ class ByWindows:
         self.coverage = None if complete else coverage.result()
         return cracks.result()
 
-    # ---- measurement ----
-
-    def _probability(self, start: int, stop: int) -> np.ndarray:
-        levels = self.rows.probability.read(start, stop)
-        return (levels * np.float32(1 / LEVELS)).astype(np.float16)
-
     def _measure(
         self, measuring: Measuring, reader: RowReader, ground: Scale, outcome: Outcome, view: np.ndarray, counted: int
     ) -> None:
         name, record = self.item.name, self.record
         numbers: Measured | None = None
 
-        finer = max(1, _FINEST // self.scale)
+        def blur(shape: tuple[int, int]) -> BlurMap | None:
+            kernels = outcome.kernels
+            return None if kernels is None else BlurMap.of_kernels(kernels, self.predictor.scale, shape)
 
-        def measured(part: Part, own: np.ndarray) -> Piece:
-            return self._part(measuring, reader, ground, outcome, part, own)
-
+        pieces = InPieces(
+            measuring, name, self.shape, self.scale, self.threshold, ground, self.rows.probability,
+            self.rows.uncertainty, reader, blur,
+        )  # fmt: skip
         try:
-            measurement, cut = measure_in_pieces(
-                self._probability, self.shape, self.threshold, measured, step=self.scale, finer=finer, counted=counted
-            )
+            measurement, cut = pieces.measure(counted)
             numbers = measuring.numbers(measurement)
-            if cut and record.handled is not None:
-                told = f"{cut} cracks are too large to be measured whole and are listed in pieces"
-                record.handled = _noted(record.handled, told)
+            record.handled = (record.handled or Handled()).noting(told_of_pieces(cut))
         except TooNoisyError as error:
-            height, width = (side * finer for side in self.shape)
-            measurement = measuring.nothing((height, width), self.threshold)
+            measurement = pieces.nothing()
             record.handled = replace(record.handled or Handled(), not_measured=str(error))
-        frame = Frame(self.scale * finer, ground.shown, self.coverage)
+        frame = Frame(self.scale * pieces.finer, ground.shown, self.coverage)
         table = measuring.save(measurement, name, self.files, None, view, frame)
         write_text(self.files.pictures.cracks, table)
         record.stem, record.measured = self.item.stem, numbers
-
-    def _part(
-        self, measuring: Measuring, reader: RowReader, ground: Scale, outcome: Outcome, part: Part, own: np.ndarray
-    ) -> Piece:
-        """What is crack in a window by ``own`` (h, w) bool, measured on as fine a grid as memory allows."""
-        columns, r = slice(part.left, part.right), self.scale
-        valid = self.rows.probability.read(part.top, part.bottom)[:, columns] != NO_DATA
-        segmentation = self._probability(part.top, part.bottom)[:, columns]
-        segmentation[(segmentation >= self.threshold) & ~own] = 0
-        spread = None
-        if self.rows.uncertainty is not None:
-            share = self.rows.uncertainty.read(part.top, part.bottom)[:, columns] * np.float32(1 / LEVELS)
-            spread = np.sqrt(share * np.float32(VARIANCE_WHITE)).astype(np.float16)
-        finer = max(f for f in (1, 2, 4) if f == 1 or (f * r <= _FINEST and part.pixels * f**2 <= MOST_PIXELS))
-        found = measuring.measure(
-            self.item.name, enlarged(segmentation, finer), self.threshold, r * finer,
-            valid.repeat(finer, 0).repeat(finer, 1), None if spread is None else enlarged(spread, finer), ground,
-        )  # fmt: skip
-        if not found.cracks or not measuring.light:
-            return Piece(found, finer)
-        across = slice(part.left // r, part.right // r)
-        image, there = reader.rows(part.top // r, part.bottom // r, across)
-        image = filled(image, there)
-        blur = None
-        if outcome.kernels is not None:
-            blur = BlurMap.of_kernels(outcome.kernels, self.predictor.scale, (image.shape[0], image.shape[1]))
-        return Piece(measuring.with_light(found, image, blur), finer)
-
-
-def enlarged(values: np.ndarray, factor: int) -> np.ndarray:
-    """Values (h, w) float16 between their pixels' centres, (factor·h, factor·w) float16."""
-    if factor == 1:
-        return values
-    size = values.shape[1] * factor, values.shape[0] * factor
-    return cv2.resize(values.astype(np.float32), size, interpolation=cv2.INTER_LINEAR).astype(np.float16)
-
-
-def _noted(handled: Handled, told: str) -> Handled:
-    note = told if handled.note is None else f"{handled.note}; {told}"
-    return replace(handled, note=note)

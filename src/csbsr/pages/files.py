@@ -56,6 +56,11 @@ def json_text(value: Any) -> str:
     return json.dumps(_defined(value), indent=1, ensure_ascii=False, allow_nan=False)
 
 
+def json_line(value: Any) -> str:
+    """As `json_text`, on one line."""
+    return json.dumps(_defined(value), ensure_ascii=False, allow_nan=False)
+
+
 def read_json(path: Path) -> Any:
     """The contents of a JSON file; names of files in it may hold bytes that are no UTF-8.
 
