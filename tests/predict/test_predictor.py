@@ -14,6 +14,7 @@ from csbsr.predict import PredictionOptions, Predictor
 from csbsr.predict import rows as rows_module
 from csbsr.predict.predictor import Arrays, checked
 from csbsr.predict.system import System
+from tests.hardware import needs_bfloat16
 from tests.predict.systems import BICUBIC, KBPN, NONE, PSPNET, UNET, parallel, serial, whole
 
 
@@ -191,6 +192,7 @@ def test_flips_are_averaged_and_their_variance_kept(make, flips):
     assert Predictor(network, device="cpu").predict(photograph).variance is None
 
 
+@needs_bfloat16
 def test_bfloat16_is_near_float32():
     network = serial(KBPN, PSPNET)
     photograph = noise(40, 52)

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from csbsr.sr import SRNetwork
+from tests.hardware import needs_bfloat16
 
 
 def images(batch: int = 2, height: int = 5, width: int = 7, seed: int = 0) -> torch.Tensor:
@@ -64,6 +65,7 @@ class SRContract:
         assert bool(parts) is self.estimates_kernel
         assert {id(part) for part in parts} <= {id(module) for module in network.modules()}
 
+    @needs_bfloat16
     def test_half_precision_is_finite_and_near(self, network: SRNetwork) -> None:
         lr = images()
         with torch.no_grad():

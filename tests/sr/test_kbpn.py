@@ -10,6 +10,7 @@ from csbsr.sr import KBPN
 from csbsr.sr.kernel_estimation import normalized
 from csbsr.weights.kbpn import PART
 from tests import golden
+from tests.hardware import needs_bfloat16
 from tests.oracles.kbpn import PlainKBPN
 
 COMPACT = {"width": 1 / 16, "kernel_size": 7, "coarse_size": 3, "sft_hidden": 12}
@@ -184,6 +185,7 @@ def test_save_and_load(tmp_path):
     assert torch.equal(other(lr).sr, network(lr).sr)
 
 
+@needs_bfloat16
 def test_bfloat16_autocast():
     network = compact().float()
     lr, kernel = lr_and_kernel((12, 14), dtype=torch.float32)
@@ -199,6 +201,7 @@ def test_bfloat16_autocast():
     assert (sr - exact).norm() < 0.02 * exact.norm()
 
 
+@needs_bfloat16
 def test_bfloat16_weights():
     network = compact().float()
     lr, kernel = lr_and_kernel((12, 14), dtype=torch.float32)

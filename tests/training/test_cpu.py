@@ -6,7 +6,10 @@ import pytest
 import torch
 
 from csbsr import hardware
+from csbsr.cli import train
+from csbsr.predict import Predictor
 from csbsr.training.cpu import fused, keep_channels_last, wants_channels_last
+from tests.cli.inprocess import exit_code
 
 ADAM = partial(torch.optim.Adam, lr=0.1, fused=None)
 
@@ -73,3 +76,31 @@ def test_half_precision_on_a_cpu_without_amx_is_told(monkeypatch, amx, precision
     assert (line is not None) == told
     if told:
         assert line.startswith(f"precision {precision}: no faster on this CPU, which has no AMX")
+
+
+def test_a_cpu_that_computes_bfloat16_wrongly_is_refused(monkeypatch):
+    right = torch.nn.functional.conv2d
+
+    def wrong(image, *arguments, **named):
+        found = right(image, *arguments, **named)
+        return found if image.dtype == torch.float32 else found.flip(-1)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(hardware.functional, "conv2d", wrong)
+        hardware.bfloat16_is_right.cache_clear()
+        for precision, device in (("bf16-mixed", "cpu"), ("bfloat16", "cpu")):
+            with pytest.raises(ValueError, match=r"wrongly on this CPU, got bf.*; use float32"):
+                hardware.check_precision(precision, device)
+        for precision, device in (("bf16-mixed", "cuda"), ("float32", "cpu"), ("16-mixed", "cpu"), ("32-true", "cpu")):
+            hardware.check_precision(precision, device)
+    hardware.bfloat16_is_right.cache_clear()
+
+
+def test_commands_refuse_it(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(hardware, "bfloat16_is_right", lambda: False)
+    with pytest.raises(ValueError, match="bfloat16 wrongly on this CPU"):
+        Predictor.load("lite", device="cpu", precision="bfloat16")
+    words = ["recipe=quick", "trainer.accelerator=cpu", "trainer.precision=bf16-mixed", f"output={tmp_path / 'run'}"]
+    assert exit_code(train.main, *words) == 1
+    assert "error: precision: torch" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()

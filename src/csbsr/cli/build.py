@@ -19,6 +19,7 @@ import csbsr
 from csbsr.build import build
 from csbsr.cli.command import DATA, plain
 from csbsr.data.datamodule import CrackDataModule
+from csbsr.hardware import check_precision
 from csbsr.joint import JointSystem
 from csbsr.weights.card import without_downloads
 from csbsr.weights.checkpoint import network_weights, read_checkpoint
@@ -64,12 +65,16 @@ def build_data(config: DictConfig) -> CrackDataModule:
 
 
 def build_trainer(config: DictConfig, callbacks: list[Any], loggers: list[Any]) -> pl.Trainer:
-    """The Lightning trainer, without its advice on the terminal."""
+    """The Lightning trainer, without its advice on the terminal.
+
+    Raises:
+        ValueError: it cannot be made, or this CPU would compute wrongly in its precision.
+    """
     logging.getLogger("pytorch_lightning.utilities.rank_zero").setLevel(logging.WARNING)
     for advice in ADVICE:
         warnings.filterwarnings("ignore", advice)
     try:
-        return hydra.utils.instantiate(config.trainer, callbacks=callbacks, logger=loggers)
+        trainer: pl.Trainer = hydra.utils.instantiate(config.trainer, callbacks=callbacks, logger=loggers)
     except InstantiationException as error:
         reason = error.__cause__ or error
         raise ValueError(
@@ -77,6 +82,8 @@ def build_trainer(config: DictConfig, callbacks: list[Any], loggers: list[Any]) 
             f"trainer.devices={config.trainer.get('devices')}); trainer.accelerator=auto takes what this machine has, "
             "trainer.accelerator=cpu trainer.devices=1 runs everywhere"
         ) from error
+    check_precision(str(trainer.precision), trainer.strategy.root_device.type)
+    return trainer
 
 
 def instances(group: DictConfig | None) -> list[Any]:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from csbsr.hardware import check_precision
 from csbsr.joint import JointSystem, LiteSystem, SerialSystem
 from csbsr.joint.lite_appearance import CONTEXT_STRIDE, Appearance
 from csbsr.predict.memory import SCRATCH, PeakMemory
@@ -71,6 +72,7 @@ class System:
         if network.runs_on is not None and precision != "float32":
             raise ValueError(f"precision: an exported file computes in float32, got {precision}; leave it out")
         self.device = chosen_device(device if network.runs_on is None else network.runs_on)
+        check_precision(precision, self.device.type)
         self.precision = precision
         # A third less time on a CPU, and what half precision on a GPU wants.
         network.eval().to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
