@@ -28,9 +28,9 @@ QUICK = [pytest.param(name, marks=pytest.mark.slow) if name in LONG else name fo
 
 
 @cache
-def graph(part, name):
+def graph(part, name, full=False):
     """A function's graph; systems that share a part share it."""
-    network = system(name)
+    network = system(name, full)
     stages = [stage for stage in stages_of(network) if type(stage).__name__ == part[0] or name == "lite"]
     return stages, onnx_graph(stages, 2 if dynamic_batch(network) else None), dynamic_batch(network)
 
@@ -106,13 +106,11 @@ def test_openvino_agrees(name):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SYSTEMS)
 def test_full_size_agrees(name):
-    network = system(name, full=True)
-    stages = stages_of(network)
-    several = dynamic_batch(network)
-    made = onnx_graph(stages, 2 if several else None)
-    found = proof.differences(stages, onnx_runners(made, [(s.inputs, s.outputs) for s in stages]), several)
-    print(name, {one.output: f"{one.value:.1e}" for one in found})
-    proof.check(found)
+    for part in parts(name):
+        stages, made, several = graph(part, FIRST[part], full=True)
+        found = proof.differences(stages, onnx_runners(made, [(s.inputs, s.outputs) for s in stages]), several)
+        print(name, {one.output: f"{one.value:.1e}" for one in found})
+        proof.check(found)
 
 
 def test_a_system_has_a_kernel_or_takes_several_images():
