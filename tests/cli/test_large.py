@@ -13,6 +13,7 @@ from PIL import Image
 
 from csbsr.cli import measure, predict
 from csbsr.inspection import windows
+from csbsr.inspection.corrected import CorrectedPairs
 from tests.cli.inprocess import checkpoint, exit_code
 from tests.mosaics import DrawnCrack, write_mosaic
 
@@ -244,3 +245,12 @@ def test_layers_say_nothing_on_the_terminal(done, photos, tmp_path, capsys, recw
     assert logging.getLogger("csbsr").isEnabledFor(logging.INFO)
     drawn = ezdxf.readfile(tmp_path / "wall_drawing.dxf").modelspace().query("LWPOLYLINE")
     assert len(drawn) >= 2  # the frame and the crack
+
+
+def test_training_takes_its_mask(done):
+    pairs = CorrectedPairs(done)
+    index = next(i for i in range(len(pairs)) if pairs.name(i) == "wall.tif")
+    image, mask = pairs.read(index)
+    assert image.shape == (HEIGHT, WIDTH, 3)
+    written = tifffile.imread(done / "wall_mask.tif")
+    assert (mask == np.select([written == 255, written == 1], [1, 255], 0)).all()

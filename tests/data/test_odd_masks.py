@@ -337,3 +337,23 @@ def test_round_trip_of_masks(tmp_path_factory, mask, kind):
     else:
         Image.fromarray(made[kind]).save(path)
     np.testing.assert_array_equal(look_at_mask(path, rule)[1], mask)
+
+
+def test_no_data_of_a_tiff_is_no_crack_and_no_label(tmp_path):
+    levels = np.zeros((20, 30), np.uint8)
+    levels[:8], levels[12:14, 5:25] = 1, 255
+    for name, value in (("dark.tif", 1), ("bright.tif", 255)):
+        pixels = levels if value == 1 else np.where(levels == 255, 255, 0).astype(np.uint8)
+        tifffile.imwrite(tmp_path / name, pixels, extratags=[(42113, "s", 0, str(value), True)])
+        assert (read_labels(tmp_path / name) == (levels == 255)).all()  # what is bright is crack, whatever its tag says
+
+
+def test_levels_that_its_reader_knows_as_dark_are_background(tmp_path):
+    levels = np.zeros((20, 30), np.uint8)
+    levels[:8], levels[8:10], levels[12:14, 5:25] = 1, 2, 255
+    tifffile.imwrite(tmp_path / "mask.tif", levels)
+    with pytest.raises(DataError, match="4 values"):
+        read_labels(tmp_path / "mask.tif")
+    with pytest.raises(DataError, match="3 values"):
+        read_labels(tmp_path / "mask.tif", dark=1)
+    assert (read_labels(tmp_path / "mask.tif", dark=2) == (levels == 255)).all()

@@ -25,13 +25,13 @@ from tests.report.browser import Browser, executable
 PIXEL, CORNER = 0.01, (500000.5, 5500000.0)  # metres: the first cell of 1 m begins half a metre before the image
 
 
-def mosaic(path, alpha, corner=CORNER):
+def mosaic(path, alpha, corner=CORNER, pixel=PIXEL):
     """A GeoTIFF of 4 x 3 m with opacity (H, W)."""
     pixels = np.dstack([np.full((HEIGHT, WIDTH, 3), 180, np.uint8), alpha])
     keys = metres()
     directory = (1, 1, 0, len(keys), *(number for key, value in keys for number in (key, 0, 1, value)))
     tags = [
-        (33550, "d", 3, (PIXEL, PIXEL, 0.0), True),
+        (33550, "d", 3, (pixel, pixel, 0.0), True),
         (33922, "d", 6, (0.0, 0.0, 0.0, *corner, 0.0), True),
         (34735, "H", len(directory), directory, True),
     ]
@@ -191,6 +191,26 @@ def test_an_enormous_grid_is_refused_before_anything_is_done(folder, tmp_path, c
     assert exit_code(predict.main, *words) == 1
     assert capsys.readouterr().err.strip() == message
     assert not (out / "pictures").exists()
+
+
+def test_one_mosaic_of_an_odd_scale_does_not_stop_the_others(folder):
+    alpha = np.full((HEIGHT, WIDTH), 255, np.uint8)
+    mosaic(folder / "photos" / "odd.tif", alpha, pixel=1e7)  # metres, of a file that tells the wrong unit
+    (folder / "masks" / "odd.png").write_bytes((folder / "masks" / "mosaic.png").read_bytes())
+    out = run(folder, "cell_m=1")
+    assert record(out)["cells"] == 12
+    assert record(out, "odd.png")["density_refused"].startswith("cell_m: 1 makes 1.2e+19 cells")
+
+
+def test_small_cells_keep_their_digits(folder):
+    out = run(folder, "cell_m=1e-5", "gsd_mm=0.001")  # areas of 1e-10 m²
+    for cell in cells(out / "density.geojson").values():
+        told = cell["properties"]
+        assert told["area_m2"] > 0
+        assert told["density_m_per_m2"] == pytest.approx(told["length_m"] / told["area_m2"], rel=2e-5)
+    assert sum(cell["properties"]["area_m2"] for cell in cells(out / "density.geojson").values()) == pytest.approx(
+        100000 * 1e-12, rel=1e-5
+    )
 
 
 def test_a_grid_that_only_what_was_measured_tells_is_refused_for_its_photograph(folder, monkeypatch):

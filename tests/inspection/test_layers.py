@@ -82,6 +82,30 @@ def test_wgs84_and_geopackage_are_read_by_gdal(folder):
     assert style.count("<range ") == style.count("<symbol ") == 5
 
 
+@pytest.mark.parametrize(
+    ("corner", "code"), [((1e11, 1e11), 25832), (CORNER, 29999)], ids=["beyond the projection", "unknown system"]
+)
+def test_a_mosaic_that_has_no_longitude_is_told_and_the_others_go_on(folder, capsys, corner, code):
+    pyogrio = pytest.importorskip("pyogrio")
+    pytest.importorskip("rasterio")
+    mask, wall = (np.asarray(Image.open(path)) for path in (folder / "masks/mosaic.png", folder / "photos/mosaic.tif"))
+    geotiff(folder / "photos" / "lost.tif", (PIXEL, PIXEL), corner, metres(code), wall)
+    Image.fromarray(mask).save(folder / "masks" / "lost.png")
+    out = run(folder, "layers=geojson,gpkg", "cell_m=0.1")
+    assert f"EPSG:{code} has no place for what is in lost.png" in (told := capsys.readouterr().out)
+    assert "GDAL" not in told
+    placed = {
+        feature["properties"]["photograph"]
+        for layer in ("cracks", "density")
+        for path in out.glob(f"{layer}*_wgs84.geojson")
+        for feature in json.loads(path.read_text(encoding="utf-8"))["features"]
+    }
+    assert placed == {"mosaic.png"}
+    told = [pyogrio.read_info(path, layer="cracks") for path in sorted(out.glob("*.gpkg"))]
+    assert sum(one["features"] for one in told) == 2
+    assert [one["crs"] for one in told] == (["EPSG:25832"] if code == 25832 else ["EPSG:25832", None])
+
+
 def test_drawing_in_millimetres_is_read_by_ezdxf(folder):
     ezdxf = pytest.importorskip("ezdxf")
     document = ezdxf.readfile(run(folder, "layers=dxf") / "mosaic_drawing.dxf")

@@ -34,6 +34,10 @@ def test_auto_takes_what_is_too_large(tmp_path, monkeypatch):
     assert auto.choice(tiff(tmp_path, PIXELS[:50], placed=True), 4) == Choice()  # 5000 pixels
     assert auto.choice(tiff(tmp_path), 4) == Choice()  # as large as a camera's
     assert auto.choice(tiff(tmp_path, PIXELS.repeat(3, 0)), 4) == Choice(1)
+    monkeypatch.setattr(windows, "WIDE", WIDTH - 1)
+    assert auto.choice(tiff(tmp_path, PIXELS[:20], placed=True), 4) == Choice(1)
+    monkeypatch.setattr(windows, "WIDE", WIDTH)
+    assert auto.choice(tiff(tmp_path, PIXELS[:20], placed=True), 4) == Choice()
     asked = []
     monkeypatch.setattr(
         "csbsr.data.limits.available_memory", lambda enough: asked.append(enough) or 3.5 * HEIGHT * WIDTH * 3 - 1

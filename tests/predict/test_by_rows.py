@@ -149,6 +149,13 @@ def test_where_memory_is_short_tiles_are_smaller(network, pixels, monkeypatch):
         monkeypatch.setattr(by_rows, "available_memory", lambda free=free: free)
         tiles.append(ByRows(predictor, Image(pixels), 1).tile)
     assert tiles[0] == 1024 > tiles[1] > tiles[2] >= predictor.system.smallest_tile
+    with monkeypatch.context() as patch:
+        patch.setattr(by_rows, "_LARGEST_WINDOW", 16 << 20)
+        patch.setattr(by_rows, "available_memory", lambda: None)
+        small = ByRows(predictor, Image(pixels), 1).tile
+        assert tiles[0] > small > predictor.system.smallest_tile
+        patch.setattr(network, "memory", predictor.system.bytes_per_pixel())  # as of OpenVINO
+        assert ByRows(predictor, Image(pixels), 1).tile < small
     monkeypatch.setattr(by_rows, "available_memory", lambda: 1 << 20)
     with pytest.raises(MemoryError, match=f"{WIDTH} pixels across takes about 0.0.* GB .* cut it into parts"):
         ByRows(predictor, Image(pixels), 1)

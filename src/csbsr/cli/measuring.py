@@ -83,12 +83,13 @@ def check_cells(measuring: Measuring, photographs: Iterable[tuple[str, Path | No
     known = [(measuring.ground(name, path).sampling, path) for name, path in photographs if path is not None]
     scaled = [(sampling, path) for sampling, path in known if sampling is not None]
     heads = read_heads([path for _, path in scaled])
-    count = sum(
+    counts = [
         cells_of((head.width, head.height), sampling, measuring.cell_m)
         for (sampling, _), head in zip(scaled, heads, strict=True)
-    )
-    if count > MOST_CELLS:
-        raise ValueError(too_many(count, measuring.cell_m))
+    ]
+    alone = [count for count in counts if count <= MOST_CELLS]  # one of an odd scale is told of, the others go on
+    if counts and (not alone or sum(alone) > MOST_CELLS):
+        raise ValueError(too_many(sum(alone or counts), measuring.cell_m))
 
 
 def scale_lines(records: Iterable[Record], measuring: Measuring) -> list[str]:

@@ -29,7 +29,7 @@ NEARLY_WHOLE = 0.5
 _NO_SCALE = "cells are in metres, and its scale is not known; give gsd_mm=, distance_m= or marker_mm="
 _ON_GROUND = 0.01  # by which metres of the coordinates may differ from those on the ground
 _NEAR = 1e-6  # of a cell, that is rounding
-_DIGITS = 6  # of metres and square metres
+_DIGITS = 6  # that count, of metres, square metres and their ratio
 
 
 @dataclass(frozen=True)
@@ -80,9 +80,8 @@ class DensityMap:
         there = self.density.areas > 0
         if not there.any():
             return Cells(self.cell_m, 0, density_refused="no part of it holds data")
-        mean = self.lengths[there].sum() / self.areas.sum()
-        largest = self.per_area[self.whole].max()
-        return Cells(self.cell_m, int(there.sum()), float(f"{mean:.6g}"), float(f"{largest:.6g}"))
+        mean, largest = _rounded([self.lengths[there].sum() / self.areas.sum(), self.per_area[self.whole].max()])
+        return Cells(self.cell_m, int(there.sum()), mean, largest)
 
     def features(self) -> list[tuple[list[np.ndarray], dict[str, Any]]]:
         """The border of each cell that holds data, counter-clockwise in the photograph's coordinates, and its numbers.
@@ -98,7 +97,7 @@ class DensityMap:
         if len(rings) and not _turns_left(rings[0]):
             rings = rings[:, ::-1]
         numbers = row * grid.shape[1] + column + 1
-        values = [all_of[row, column].round(_DIGITS) for all_of in (self.lengths, self.areas, self.per_area)]
+        values = [_rounded(all_of[row, column]) for all_of in (self.lengths, self.areas, self.per_area)]
         return [
             (
                 [ring],
@@ -108,7 +107,7 @@ class DensityMap:
                 },
             )
             for ring, number, length, area, density in zip(
-                rings, numbers.tolist(), *(value.tolist() for value in values), strict=True
+                rings, numbers.tolist(), *values, strict=True
             )
         ]  # fmt: skip
 
@@ -201,6 +200,10 @@ def _before(start: float, step: float, side: float) -> float:
     cells = forward * start / side
     whole = round(cells) if abs(round(cells) - cells) < _NEAR else math.floor(cells)
     return min(0.0, (forward * whole * side - start) / step)
+
+
+def _rounded(values: Iterable[float]) -> list[float]:
+    return [float(f"{value:.{_DIGITS}g}") for value in values]
 
 
 def _turns_left(ring: np.ndarray) -> bool:

@@ -15,6 +15,7 @@ import numpy as np
 
 from csbsr.inspection.classes import CLASSES, COLOURS, WIDTH, class_label
 
+log = logging.getLogger("csbsr")
 logging.getLogger("pyogrio").setLevel(logging.WARNING)  # it tells how many lines it wrote
 _LAYER = "cracks"
 _STYLES = """CREATE TABLE layer_styles (id INTEGER PRIMARY KEY AUTOINCREMENT, f_table_catalog TEXT, f_table_schema TEXT,
@@ -38,26 +39,36 @@ def write_geopackage(
     Args:
         path: of the file; an earlier one is replaced when the new one is whole.
         features: lines (n, 2) of each crack, and its properties, of the same names.
-        system: code of EPSG; None for pixels, whose y is then turned upwards.
+        system: code of EPSG; None for pixels, whose y is then turned upwards.  Of one that PROJ does not know a line
+            tells, and the file names none.
     """
-    from pyogrio.raw import write
+    from pyogrio.errors import CRSError
 
     flip = np.array([1.0, -1.0 if system is None else 1.0])
     geometry = np.array([multi_line([line * flip for line in lines]) for lines, _ in features], dtype=object)
     names = list(features[0][1]) if features else []
     columns = [_column([told[name] for _, told in features]) for name in names]
-    growing = path.with_name(f".{path.name}")
-    growing.unlink(missing_ok=True)
-    crs = None if system is None else f"EPSG:{system}"
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "'crs' was not provided")  # pixels have none
-        write(
-            growing, geometry, field_data=columns, fields=np.array(names, dtype=object), layer=_LAYER, driver="GPKG",
-            geometry_type="MultiLineString", crs=crs,
-        )  # fmt: skip
+    growing, fields = path.with_name(f".{path.name}"), dict(zip(names, columns, strict=True))
+    try:
+        _write(growing, geometry, fields, None if system is None else f"EPSG:{system}")
+    except CRSError:
+        log.warning("layers   %s names no system of coordinates: PROJ does not know EPSG:%s", path.name, system)
+        _write(growing, geometry, fields, None)
     in_mm = any(told.get(WIDTH[True]) is not None for _, told in features)
     _add_style(growing, style(in_mm))
     os.replace(growing, path)
+
+
+def _write(path: Path, geometry: np.ndarray, fields: Mapping[str, np.ndarray], crs: str | None) -> None:
+    from pyogrio.raw import write
+
+    path.unlink(missing_ok=True)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "'crs' was not provided")  # pixels have none
+        write(
+            path, geometry, field_data=list(fields.values()), fields=np.array(list(fields), dtype=object),
+            layer=_LAYER, driver="GPKG", geometry_type="MultiLineString", crs=crs,
+        )  # fmt: skip
 
 
 def multi_line(lines: Sequence[np.ndarray]) -> bytes:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,10 @@ from csbsr.inspection.lines import DEGREES, CrackLine, Lines, placed, read_lines
 from csbsr.inspection.record import DONE, Record
 from csbsr.inspection.store import DENSITY, LAYER, PLACES, Store
 from csbsr.pages.files import json_line, json_text
-from csbsr.words import printable
+from csbsr.words import first_names, printable
 
 log = logging.getLogger("csbsr")
+logging.getLogger("rasterio._env").setLevel(logging.WARNING)  # else each point that PROJ refuses has a line
 
 _WGS84 = 4326
 _AT_ONCE = 10_000  # things of a layer whose coordinates are computed together
@@ -121,18 +123,36 @@ def photographs(records: Iterable[Record]) -> dict[str, Any]:
 def to_wgs84(found: Sequence[Feature], system: int) -> Iterator[Feature]:
     """What lies in a system of coordinates as longitude and latitude.
 
+    Things of photographs that lie where the system has no place, or in one that PROJ does not know, are left out; a
+    line tells which.
+
     Raises:
         ImportError: rasterio is not installed.
     """
     from rasterio.warp import transform
 
-    for start in range(0, len(found), _AT_ONCE):
-        part = found[start : start + _AT_ONCE]
-        lines = [line for own, _ in part for line in own]
-        x, y = np.concatenate([np.empty((0, 2)), *lines]).T.tolist()
-        points = np.stack(transform(f"EPSG:{system}", f"EPSG:{_WGS84}", x, y), axis=1).round(DEGREES)
-        moved = iter(np.split(points, np.cumsum([len(line) for line in lines])))
-        yield from (([next(moved) for _ in own], told) for own, told in part)
+    lost: dict[str, None] = {}
+    for photograph, group in groupby(found, lambda feature: feature[1]["photograph"]):
+        own = list(group)
+        for start in range(0, len(own), _AT_ONCE):
+            part = own[start : start + _AT_ONCE]
+            all_lines = [line for lines, _ in part for line in lines]
+            x, y = np.concatenate([np.empty((0, 2)), *all_lines]).T.tolist()
+            try:
+                points = np.stack(transform(f"EPSG:{system}", f"EPSG:{_WGS84}", x, y), axis=1).round(DEGREES)
+            except Exception:  # those of GDAL have no public class
+                points = np.full((1, 2), np.nan)
+            if not np.isfinite(points).all():
+                lost[photograph] = None
+                continue
+            moved = iter(np.split(points, np.cumsum([len(line) for line in all_lines])))
+            yield from (([next(moved) for _ in lines], told) for lines, told in part)
+    if lost:
+        log.warning(
+            "layers   EPSG:%d has no place for what is in %s, which has no longitude and latitude; check its GeoTIFF",
+            system,
+            first_names(list(lost)),
+        )
 
 
 def _write_density(folder: Path, maps: Iterable[DensityMap]) -> set[str]:

@@ -33,6 +33,7 @@ from csbsr.inspection.views import LARGEST
 from csbsr.measure import BlurMap, TooNoisyError
 from csbsr.measure.coverage import CoverageByRows
 from csbsr.measure.ground import Scale
+from csbsr.memory import give_back_memory
 from csbsr.predict import Predictor
 from csbsr.predict.by_rows import ByRows, RowOutcome
 from csbsr.predict.passes import Outcome
@@ -95,6 +96,7 @@ class ByWindows:
             ground = Scale() if self.measuring is None else self.measuring.ground(self.item.name, self.item.path)
             rows, outcome, tile = self._rows(reader, settings, tick)
             self.rows = rows
+            give_back_memory()  # of the tiles: what follows takes windows of its own
             view, cracks = self._view(reader), self._looked_through(found.share == 1)
             counted = max(1, round(found.share * math.prod(self.shape)))
             result = Outcome(

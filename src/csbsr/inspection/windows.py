@@ -16,6 +16,8 @@ from csbsr.inspection.store import KINDS
 LARGE = 50e6
 #: The same of a TIFF without coordinates: photographs of the largest cameras are read whole, for more is told of them.
 LARGE_PHOTOGRAPH = 150e6
+#: Columns of an orthomosaic above which the same holds: a row of finer tiles takes gigabytes.
+WIDE = 12_000
 _PIXELS_PER_BYTE = 100  # of a file: more stand in none that holds what it claims
 _ABSENT = ("consistency", "labelme", "coco")  # kinds that need all of an image at once
 
@@ -33,9 +35,10 @@ class Windows:
 
     Attributes:
         mode: True for all TIFFs that can be; ``auto`` for those that are too large to be read whole: georeferenced and
-            above 50 megapixels, above 150 megapixels, or larger than the memory that is free; False for none.
-        result_scale: pixels of a result to one of the image, along a side; None for 1 above 50 megapixels, else for
-            that of the system.
+            above 50 megapixels or 12 000 columns, above 150 megapixels, or larger than the memory that is free; False
+            for none.
+        result_scale: pixels of a result to one of the image, along a side; None for 1 above 50 megapixels or 12 000
+            columns, else for that of the system.
 
     Raises:
         ValueError: another mode or scale.
@@ -64,7 +67,7 @@ class Windows:
         because = obstacle or head.whole_because or _more_than_it_holds(path, head)
         if because is not None:
             return Choice(None, f"read whole, though it has {head.pixels / 1e6:.3g} megapixels: {because}")
-        return Choice(self.result_scale or (1 if head.pixels > LARGE else own))
+        return Choice(self.result_scale or (1 if _is_large(head) else own))
 
 
 def kinds_by_windows(kinds: Collection[str], scale: int) -> list[str]:
@@ -79,8 +82,12 @@ def left_out_by_windows(kinds: Sequence[str], written: Collection[str]) -> str |
     return f"read by windows, without {', '.join(absent)}" if absent else None
 
 
+def _is_large(head: Head) -> bool:
+    return head.pixels > LARGE or head.columns > WIDE
+
+
 def _too_large(path: Path, head: Head) -> bool:
-    if head.pixels > (LARGE if head.placed else LARGE_PHOTOGRAPH):
+    if (head.placed and _is_large(head)) or head.pixels > LARGE_PHOTOGRAPH:
         return True
     try:
         check_memory(path, head.decoded)

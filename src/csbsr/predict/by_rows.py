@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 
 State = Mapping[str, np.ndarray]
 _USABLE = 0.5  # of the memory that is free
+_LARGEST_WINDOW = 1 << 30  # bytes that computing a tile may take on a CPU, so that the whole stays below 2 GB
+_OTHER_RUNTIME = 2  # times the memory that torch takes: OpenVINO took 1.9 for a window of 784 x 808 pixels
 _LOOKED_AT = 512  # pixels, sides of the windows on which the blur is estimated
 _BANDS = 4  # of rows with such windows, and windows in each
 
@@ -239,12 +241,17 @@ class ByRows:
         return Layout.of(self.source.shape, self.system, tile, self.options.margins, self.options.blend)
 
     def _fitting_tile(self) -> int:
-        """The options' tile, on a CPU halved until what it needs fits into what is free."""
+        """The options' tile, on a CPU halved until it needs little, and what all needs fits into what is free."""
         tile = self.options.tile
-        free = available_memory() if self.system.device.type == "cpu" else None
+        if self.system.device.type != "cpu":
+            return tile
+        other = self.system.network.memory is not None  # computed by another program than torch
+        per_pixel = self.system.bytes_per_pixel()[0] * (_OTHER_RUNTIME if other else 1)
+        while tile // 2 >= self.system.smallest_tile and self._window(tile, per_pixel) > _LARGEST_WINDOW:
+            tile //= 2
+        free = available_memory()
         if free is None:
             return tile
-        per_pixel = self.system.bytes_per_pixel()[0]
         while tile // 2 >= self.system.smallest_tile and self._need(tile, per_pixel) > _USABLE * free:
             tile //= 2
             log.warning("memory is short: using tile=%d", tile)
@@ -256,11 +263,15 @@ class ByRows:
         return tile
 
     def _need(self, tile: int, per_pixel: float) -> float:
-        """Estimated bytes."""
+        """Estimated bytes of a tile and of its row."""
+        rows = (tile // self.system.scale + 2 * self._cut(tile).margin_sr) * self.source.shape[1]
+        results = self.scale**2 * (2 * len(self._flips) + 6 * self._with_sr)
+        return self._window(tile, per_pixel) + rows * (16 + results)
+
+    def _window(self, tile: int, per_pixel: float) -> float:
+        """Estimated bytes that computing a tile takes."""
         layout = self._cut(tile)
-        window = per_pixel * layout.largest(layout.margin_sr) * self.system.scale**2
-        rows = (tile // self.system.scale + 2 * layout.margin_sr) * self.source.shape[1]
-        return window + rows * (16 + self.scale**2 * (2 * len(self._flips) + 6 * self._with_sr))
+        return per_pixel * layout.largest(layout.margin_sr) * self.system.scale**2
 
 
 def looked_windows(source: Source) -> Iterator[np.ndarray]:

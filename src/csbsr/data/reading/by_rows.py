@@ -54,6 +54,7 @@ class Head(NamedTuple):
     """What the head of a TIFF tells of reading it."""
 
     pixels: int
+    columns: int
     decoded: int  #: bytes that reading all of it at once takes, about
     placed: bool  #: it is georeferenced
     whole_because: str | None  #: why it cannot be read by rows; None if it can
@@ -202,7 +203,7 @@ def head_by_rows(path: str | Path) -> Head | None:
             height, width = int(page.imagelength), int(page.imagewidth)
             bands, item_bytes = max(1, int(page.samplesperpixel)), max(1, int(page.bitspersample) // 8)
             decoded = decoded_bytes(width, height, bands, item_bytes)
-            return Head(height * width, decoded, is_placed(page), _whole_because(page, mask))
+            return Head(height * width, width, decoded, is_placed(page), _whole_because(page, mask))
     except Exception:  # whatever a damaged file makes tifffile raise
         return None
 
