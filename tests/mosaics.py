@@ -1,10 +1,12 @@
 """Georeferenced mosaics, made up: a concrete wall with cracks at known places, transparent corners; of any size.
 
-``python -m tests.mosaics FILE WIDTH HEIGHT`` writes one, tile by tile, in little memory.
+``python -m tests.mosaics FILE WIDTH HEIGHT`` writes one, tile by tile, in little memory.  If FILE is the
+``cracks.geojson`` of one, it tells how much of the lines in it lies where a crack was drawn.
 """
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator
 from itertools import pairwise
@@ -15,6 +17,7 @@ import cv2
 import numpy as np
 import tifffile
 from scipy.signal import lfilter
+from scipy.spatial import cKDTree
 
 from csbsr.data.synthetic.surface import SURFACES
 
@@ -57,6 +60,34 @@ def distance(points: np.ndarray, line: np.ndarray) -> np.ndarray:
         share = ((points - start) @ along / (along @ along)).clip(0, 1)
         best = np.minimum(best, np.hypot(*(points - start - share[:, None] * along).T))
     return best
+
+
+class Agreement(NamedTuple):
+    """How far lines that were found and cracks that were drawn agree."""
+
+    found: float  #: share of the drawn length that a found line comes within a pixel of
+    within: float  #: of the found length that belongs to a drawn crack, the share within a pixel of it
+    foreign: float  #: share of the found length that belongs to none: further than 10 pixels
+
+
+def agreement(geojson: Path, drawn: list[DrawnCrack]) -> Agreement:
+    """Compare the ``cracks.geojson`` of a mosaic with its cracks."""
+    features = json.loads(geojson.read_text(encoding="utf-8"))["features"]
+    lines = [np.asarray(line) for feature in features for line in feature["geometry"]["coordinates"]]
+    x0, y0 = CORNER
+    found = np.concatenate([_dense(np.stack([line[:, 0] - x0, y0 - line[:, 1]], 1) / PIXEL) for line in lines])
+    truth = np.concatenate([_dense(crack.points) for crack in drawn])
+    to_truth, to_found = cKDTree(truth).query(found)[0], cKDTree(found).query(truth)[0]
+    own = to_truth < 10
+    return Agreement(float((to_found < 1).mean()), float((to_truth[own] < 1).mean()), float((~own).mean()))
+
+
+def _dense(line: np.ndarray, step: float = 0.2) -> np.ndarray:
+    """Points (n, 2) on a line (m, 2), ``step`` or less apart."""
+    counts = np.maximum(1, np.ceil(np.hypot(*np.diff(line, axis=0).T) / step)).astype(int)
+    return np.concatenate(
+        [np.linspace(a, b, n, endpoint=False) for (a, b), n in zip(pairwise(line), counts, strict=True)]
+    )
 
 
 def write_mosaic(
@@ -129,4 +160,8 @@ def _tile(
 
 if __name__ == "__main__":
     place, across, down = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
-    write_mosaic(place, across, down, cracks_of(across, down, max(2, down // 500)))
+    cracks = cracks_of(across, down, max(2, down // 500))
+    if place.suffix == ".geojson":
+        sys.stdout.write(f"{agreement(place, cracks)}\n")
+    else:
+        write_mosaic(place, across, down, cracks)

@@ -6,7 +6,8 @@ import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from csbsr.cli.config import config_folder, literal_paths, merged, value_of, without
+import csbsr
+from csbsr.cli.config import _in_a_line, config_folder, literal_paths, merged, value_of, without
 
 STRANGE = [
     "a b", "a,b", "a[1]", "a=b", "bröcke", "(x)", "it's", 'say "x"', "100%", "a#b", "x{y}", "dollar$", "back\\slash",
@@ -80,3 +81,10 @@ def test_a_sweep_separates_paths_by_commas():
 
 def test_without():
     assert without(["a=1", "+b=2", "~c", "d=a"], "a", "c") == ["+b=2", "d=a"]
+
+
+def test_a_warning_of_ours_is_a_line_like_the_others():
+    told = UserWarning("a\x1b.png: every pixel of this mask is crack")
+    own, other = Path(csbsr.__file__).parent / "data" / "masks.py", pytest.__file__
+    assert _in_a_line(told, UserWarning, str(own), 104) == "note     a\\x1b.png: every pixel of this mask is crack\n"
+    assert _in_a_line(told, UserWarning, other, 1).startswith(f"{other}:1: UserWarning: ")

@@ -11,7 +11,7 @@ from csbsr.cli import predict
 from csbsr.data.reading.geo import read_georeference
 from csbsr.predict import by_rows
 from tests.cli.inprocess import exit_code
-from tests.mosaics import CORNER, EPSG, PIXEL, cracks_of, distance, transparent, write_mosaic
+from tests.mosaics import CORNER, EPSG, PIXEL, agreement, cracks_of, distance, transparent, write_mosaic
 
 WIDTH, HEIGHT = 420, 330
 LINE = cracks_of(WIDTH, HEIGHT, 1)[0]._replace(width=4.0)
@@ -70,18 +70,9 @@ def test_nothing_is_marked_where_there_is_no_data(whole):
 
 
 def test_the_crack_is_found_where_it_was_drawn(whole):
-    lines = json.loads((whole / "cracks.geojson").read_text())["features"]
-    points = np.concatenate(
-        [
-            np.concatenate([np.asarray(part) for part in shape["coordinates"]])
-            if shape["type"] == "MultiLineString"
-            else np.asarray(shape["coordinates"])
-            for shape in (line["geometry"] for line in lines)
-        ]
-    )
-    pixels = np.stack([(points[:, 0] - CORNER[0]) / PIXEL, (CORNER[1] - points[:, 1]) / PIXEL], 1)
-    assert np.quantile(distance(pixels, LINE.points), 0.9) < 1
-    assert np.mean(distance(LINE.points, pixels) < 1) > 0.9
+    found = agreement(whole / "cracks.geojson", [LINE])
+    assert found.found > 0.9
+    assert found.within > 0.98
 
 
 def test_the_report_shows_the_mosaic_with_the_crack(whole):

@@ -219,7 +219,7 @@ def test_a_grid_that_only_what_was_measured_tells_is_refused_for_its_photograph(
     monkeypatch.setattr(density, "MOST_CELLS", 20)  # 15 of the mosaic leave none for 12 more
     out = run(folder, "cell_m=1", "gsd_mm=10")
     assert record(out)["cells"] == 12
-    assert record(out, "second.png")["density_refused"].startswith("cell_m: 1 makes 12 cells, and a folder holds")
+    assert record(out, "second.png")["density_refused"].startswith("cell_m: 1 makes 27 cells, and a folder holds")
 
 
 def test_nothing_of_an_earlier_density_stays(folder):

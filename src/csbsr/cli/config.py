@@ -11,6 +11,7 @@ import signal
 import sys
 import tempfile
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from functools import wraps
 from pathlib import Path
@@ -45,6 +46,7 @@ TEXT_KEYS = (
 SWEPT_KEYS = ("ckpt", "init", "data.root", "input")
 SOME_FAILED = 2  # exit code where one or more of many inputs failed
 _STOPPED = 128  # and the signal's number, as a shell has it
+_FORMATTED = warnings.formatwarning
 _COMMA = re.compile(r"([+-]?\d*),(\d+)( *mm)?")
 _IN_OWN_FOLDER = ("train", "eval")  # commands whose run has a folder of its own, made by Hydra
 _SHARED = ("base", "files")  # options of a group that hold what the others share
@@ -64,6 +66,7 @@ def run(task: Callable, config_name: str, arguments: Sequence[str], stopped: str
     SIGTERM itself.
     """
     keep_freed_memory()
+    warnings.formatwarning = _in_a_line
     if config_name in _IN_OWN_FOLDER:
         check_writable(value_of(arguments, "output"))
     check_flags(arguments)
@@ -84,6 +87,15 @@ def run(task: Callable, config_name: str, arguments: Sequence[str], stopped: str
             raise
         print(f"stopped; {stopped}", file=sys.stderr)
         raise SystemExit(_STOPPED + received[-1]) from None
+
+
+def _in_a_line(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+) -> str:
+    """A warning of ours as the terminal's other lines, without its place in the code; others' as Python has it."""
+    if Path(filename).is_relative_to(Path(csbsr.__file__).parent):
+        return f"note     {printable(str(message))}\n"
+    return _FORMATTED(message, category, filename, lineno, line)
 
 
 @contextlib.contextmanager

@@ -148,7 +148,7 @@ def _density_map(record: Record, store: Store, cell_m: float, room: float) -> De
         raise ValueError("where it holds data is not known: its photograph is gone, or an earlier version measured it")
     grid = grid_for(lines, cell_m)
     if grid.count > room:
-        raise ValueError(too_many(grid.count, cell_m))
+        raise ValueError(too_many(MOST_CELLS - room + grid.count, cell_m))
     coverage = read_coverage(places.coverage, lines)
     density = crack_density((line for crack in lines.cracks for line in crack.lines), grid, coverage)
     return DensityMap(lines, record.stem or record.file, cell_m, density)
