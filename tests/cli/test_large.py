@@ -115,8 +115,9 @@ def test_what_failed_before_may_go_by_windows(photos, tmp_path):
     assert (tmp_path / "out" / "wall_mask.tif").is_file()
 
 
-def test_polygons_are_written_of_a_large_one_read_whole(photos, tmp_path, capsys):
-    assert run(photos / "wall.tif", tmp_path, "save=[mask,coco]") == 0
+@pytest.mark.parametrize("measured", ["true", "false"])
+def test_polygons_are_written_of_a_large_one_read_whole(photos, tmp_path, measured, capsys):
+    assert run(photos / "wall.tif", tmp_path, "save=[mask,coco]", f"measure={measured}") == 0
     told = "read whole, though it has 0.032 megapixels: save=coco needs all of a mask at once"
     assert records(tmp_path)["wall.tif"]["note"] == told
     assert told in capsys.readouterr().err

@@ -8,7 +8,7 @@ import tifffile
 
 from csbsr.data.errors import DataError
 from csbsr.data.reading import at_most, read_photograph
-from csbsr.data.reading.by_rows import RowReader, can_be_read_by_rows, sample_of
+from csbsr.data.reading.by_rows import RowReader, can_be_read_by_rows, head_by_rows, sample_of
 from csbsr.data.reading.segments import Box
 
 HEIGHT, WIDTH = 150, 210
@@ -28,6 +28,8 @@ KINDS = {
     ),
     "alpha": (PIXELS, {"photometric": "rgb", "extrasamples": ["unassalpha"], **TILES}),
     "grey": (PIXELS[..., 0], {"photometric": "minisblack", **TILES}),
+    "white is 0": (PIXELS[..., 0], {"photometric": "miniswhite", **TILES}),
+    "white is 0, 16 bits": (PIXELS[..., 0].astype(np.uint16) * 257, {"photometric": "miniswhite", **TILES}),
     "12 bits": (PIXELS[..., 0].astype(np.uint16) * 15, {"photometric": "minisblack", **TILES}),
     "no data": (
         PIXELS[..., 0] // 64,
@@ -69,6 +71,25 @@ def test_rows_are_those_of_the_whole(tmp_path, name):
     assert looked.notes == whole.notes
     part = slice((HEIGHT - 9) // 2, (HEIGHT - 9) // 2 + 9), slice((WIDTH - 9) // 2, (WIDTH - 9) // 2 + 9)
     assert (sample_of(path, 9) == whole.image[part])[valid[part]].all()
+
+
+COLOURS = {
+    "PALETTE": (
+        PIXELS[..., 0],
+        {"photometric": "palette", "colormap": np.arange(768, dtype=np.uint16).reshape(3, 256)},
+    ),
+    "SEPARATED": (PIXELS, {"photometric": "separated"}),
+    "CIELAB": (PIXELS[..., :3], {"photometric": "cielab"}),
+    "YCBCR": (PIXELS[..., :3], {"photometric": "ycbcr"}),
+}
+
+
+@pytest.mark.parametrize("name", COLOURS)
+def test_colours_that_are_no_rgb_are_read_whole(tmp_path, name):
+    pixels, options = COLOURS[name]
+    path = tmp_path / "image.tif"
+    tifffile.imwrite(path, pixels, **options, **TILES)
+    assert head_by_rows(path).whole_because == f"its colours are stored as {name}; save it as RGB"
 
 
 @pytest.mark.parametrize("compress", ["lzw", "jpeg", "zstd"])

@@ -95,6 +95,9 @@ class Predicting:
             if windows.mode is True:
                 raise ValueError("windows: a system of two passes reads photographs whole; leave it out, or use lite")
             self._obstacle = "the system takes two passes; lite takes one"
+        for kind in ("labelme", "coco"):
+            if kind in save:
+                self._needs_all_at_once(f"save={kind} needs all of a mask at once")
         absent = {"kernel": not predictor.system.estimates_kernel, "consistency": not predictor.system.comparable}
         absent |= dict.fromkeys((*MEASURED_KINDS, "drawing"), True)
         self.kinds = [kind for kind in KINDS if kind in save and not absent.get(kind)]
@@ -125,6 +128,12 @@ class Predicting:
 
     def _choice(self, item: Photograph) -> Choice:
         return self.windows.choice(item.path, self.predictor.scale, self._obstacle)
+
+    def _needs_all_at_once(self, reason: str) -> None:
+        """Note that nothing can be read by windows; refuse it where that is asked for."""
+        if self.windows.mode is True:
+            raise ValueError(f"windows: {reason}; leave one of them out")
+        self._obstacle = self._obstacle or reason
 
     def by_windows(self, item: Photograph) -> bool:
         """Is it read by windows?"""
@@ -252,10 +261,10 @@ class PredictingAndMeasuring(Predicting):
         if compare not in (True, False, "auto"):
             raise ValueError(f"compare_bicubic: expected true, false or auto, got {compare!r}")
         super().__init__(predictor, save, weights, bands, bits, windows)
-        if (at_once := self._at_once(save, measuring, compare)) is not None:
-            if windows.mode is True:
-                raise ValueError(f"windows: {at_once}; leave one of them out")
-            self._obstacle = self._obstacle or at_once
+        if measuring.looks_for_marker:
+            self._needs_all_at_once("marker_mm is looked for in all of a photograph at once")
+        if compare is True:
+            self._needs_all_at_once("compare_bicubic=true enlarges all of a photograph at once")
         if {"labelme", "coco"} & set(save) and measuring.looks_for_marker:
             raise ValueError(
                 "save: labelme and coco write polygons onto the photograph, and marker_mm rectifies photographs that "
@@ -266,14 +275,6 @@ class PredictingAndMeasuring(Predicting):
         self.kinds = [kind for kind in KINDS if kind in self.kinds or kind in wanted]
         self.measuring, self.compare = measuring, compare
         self._bicubic = predictor.bicubic() if compare else None
-
-    def _at_once(self, save: Collection[str], measuring: Measuring, compare: bool | str) -> str | None:
-        """What is asked for that needs all of an image at once; None without such."""
-        if measuring.looks_for_marker:
-            return "marker_mm is looked for in all of a photograph at once"
-        if polygons := [kind for kind in ("labelme", "coco") if kind in save]:
-            return f"save={polygons[0]} needs all of a mask at once"
-        return "compare_bicubic=true enlarges all of a photograph at once" if compare is True else None
 
     def _choice(self, item: Photograph) -> Choice:
         beside = leaves_out(item.path.with_suffix(""), None) and self.windows.mode == "auto"

@@ -24,10 +24,21 @@ from csbsr.data.reading.geo import is_placed
 from csbsr.data.reading.photographs import as_unit, chosen, filled, read_photograph, shown, white_of
 from csbsr.data.reading.pixels import Decoded, arranged
 from csbsr.data.reading.segments import Box, needs_gdal, segment_size, segments_of
-from csbsr.data.reading.tiff import full_pages, mask_of, traits
+from csbsr.data.reading.tiff import (
+    BLACK_IS_ZERO,
+    RGB,
+    WHITE_IS_ZERO,
+    YCBCR,
+    dark_below,
+    full_pages,
+    mask_of,
+    traits,
+)
 from csbsr.data.regular import check_regular
 
 _STRIP = 256  # rows of the first look at a time, at least
+_COLOURS = (WHITE_IS_ZERO, BLACK_IS_ZERO, RGB)  # that are read by rows
+_JPEG = 7  # the compression, whose colours GDAL turns into RGB
 _LARGEST_SEGMENT = 256 << 20  # bytes of one tile or strip that is decoded whole
 
 
@@ -85,7 +96,7 @@ class RowReader:
         try:
             page, mask = _pages(path, self._file)
             self.shape = int(page.imagelength), int(page.imagewidth)
-            self._traits = traits(page)
+            self._page, self._traits = page, traits(page)
             self._segments = segments_of(path, self._file, page)
             self._mask = None if mask is None else segments_of(path, self._file, mask, mask=True)
         except Exception:
@@ -166,7 +177,7 @@ class RowReader:
         if self._mask is not None:
             opaque, there = self._mask.rows(start, stop, chosen_columns)
             present &= (opaque[..., 0] > 0) & there
-        found: Decoded = arranged(self._traits._replace(opaque=present), stored)
+        found: Decoded = arranged(self._traits._replace(opaque=present), dark_below(self._page, stored))
         self._notes = found.notes
         valid = shown(found)
         return chosen(self.path, found, self._bands), present if valid is None else valid
@@ -214,6 +225,9 @@ def _whole_because(page: tifffile.TiffPage, mask: tifffile.TiffPage | None) -> s
     for other in (page, mask):
         if other is not None and (name := needs_gdal(other)) is not None:
             return f"compressed by {name}, which windows read with pip install 'csbsr[geo]'"
+    jpeg = int(page.photometric) == YCBCR and int(page.compression) == _JPEG
+    if int(page.photometric) not in _COLOURS and not jpeg:
+        return f"its colours are stored as {getattr(page.photometric, 'name', page.photometric)}; save it as RGB"
     if traits(page).orientation != 1:
         return "its orientation turns it; save it upright"
     if bits < 8:

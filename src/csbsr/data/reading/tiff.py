@@ -22,6 +22,8 @@ from csbsr.data.errors import DataError
 from csbsr.data.reading.files import DAMAGED, damaged, head_checked, unusual
 from csbsr.data.reading.segments import BY_TIFFFILE
 
+#: Photometric interpretations.
+WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, YCBCR = 0, 1, 2, 6
 _REDUCED, _MASK = 1, 4  # bits of NewSubfileType
 _ALPHA = (1, 2)  # ExtraSamples: associated, unassociated
 _NODATA = "42113"  # GDAL's tag
@@ -87,8 +89,8 @@ def _read(path: str | Path, data: bytes, pages: list[tifffile.TiffPage], count: 
     codec = int(page.compression) not in (*BY_TIFFFILE, *_BYTES)  # e.g. JPEG, which Pillow has or has not
     plain = page is pages[0] and (_plain(page, bands, photometric, told.alpha) or (codec and eight and bands <= 4))
     pixels = None if plain else _pixels(path, data, page)
-    if pixels is not None and photometric == 0:
-        pixels = _turned_over(pixels)
+    if pixels is not None:
+        pixels = dark_below(page, pixels)
     opaque = _mask_band(path, data, page, pages)
     return told._replace(pixels=pixels, opaque=opaque, notes=tuple(notes))
 
@@ -122,8 +124,8 @@ def traits(page: tifffile.TiffPage) -> Tiff:
     bands, photometric = int(page.samplesperpixel), int(page.photometric)
     extra = tuple(int(value) for value in (page.extrasamples or ()))
     alpha = next((bands - len(extra) + i for i, kind in enumerate(extra) if kind in _ALPHA), None)
-    rgb = photometric in (2, 6) and bands >= 3
-    grey = photometric in (0, 1) and (bands == 1 or (bands == 2 and len(extra) == 1))
+    rgb = photometric in (RGB, YCBCR) and bands >= 3
+    grey = photometric in (WHITE_IS_ZERO, BLACK_IS_ZERO) and (bands == 1 or (bands == 2 and len(extra) == 1))
     tag = page.tags.get(274)
     orientation = int(tag.value) if tag is not None and int(tag.value) in range(1, 9) else 1
     return Tiff(None, grey, rgb, alpha, None, _nodata(page), orientation, (), _compression(page))
@@ -230,11 +232,9 @@ def _with_directory(data: bytes, fields: dict[int, tuple[str, list[int]]]) -> by
     return head + data[8:] + b"\x00" * (start - len(data)) + directory + values
 
 
-def _turned_over(pixels: np.ndarray) -> np.ndarray:
-    """White is zero in the file."""
-    if pixels.dtype.kind == "u":
-        return np.invert(pixels)
-    return pixels
+def dark_below(page: tifffile.TiffPage, pixels: np.ndarray) -> np.ndarray:
+    """Pixels of a page so that large values are bright, also where its white is zero."""
+    return np.invert(pixels) if int(page.photometric) == WHITE_IS_ZERO and pixels.dtype.kind == "u" else pixels
 
 
 def _mask_band(
