@@ -100,6 +100,9 @@ READ = {
                                  RGB, 0, False, "first three bands are taken as red, green and blue"),
     "grey and another band": (tiff(RGB[..., :2], photometric="minisblack", planarconfig="contig"), GREY, 0, False, ""),
     "alpha, TIFF": (tiff(np.dstack([RGB, OPAQUE]), extrasamples=["unassalpha"]), RGB, 0, True, ""),
+    "alpha in the values of a grey TIFF": (
+        tiff(np.dstack([RGB[..., 0], OPAQUE]), photometric="minisblack", extrasamples=["assocalpha"]),
+        GREY, 0, True, ""),
     "alpha, TIFF of 16 bits": (tiff(np.dstack([WIDE, OPAQUE * np.uint16(257)]), extrasamples=["unassalpha"]),
                                RGB, 0, True, ""),
     "alpha, PNG": (pillow(np.dstack([RGB, OPAQUE]), "PNG"), RGB, 0, True, ""),

@@ -144,6 +144,19 @@ def test_openvino_where_there_is_work_enough(place, tmp_path, monkeypatch, capsy
     assert "backend  openvino" in capsys.readouterr().out
     for a, b in zip(results(tmp_path / "small"), results(tmp_path / "large"), strict=True):
         assert abs(a - b).mean() < 1
+    # What more photographs are worth does not change what a folder was begun with.
+    Image.open(place / "wall.png").save(tmp_path / "more.png")
+    more = [word.replace(str(place / "wall.png"), str(tmp_path / "more.png")) for word in words]
+    call(predict_command.main, *more, f"output={tmp_path / 'small'}")
+    assert "backend  torch" in capsys.readouterr().out
+    monkeypatch.setattr(backend, "_WORTH", 1e9)
+    call(predict_command.main, *more, f"output={tmp_path / 'large'}")
+    assert "backend  openvino" in capsys.readouterr().out
+
+
+def test_lite_stays_on_torch(monkeypatch):
+    monkeypatch.setattr(backend, "_missing", lambda name: [])
+    assert megapixels_worth(load("lite")) == float("inf")
 
 
 def test_openvino_runs_an_onnx_file(place, tmp_path, capsys):

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import logging
-import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ from omegaconf import DictConfig
 
 from csbsr.cli.command import now, plain, reports_errors, require
 from csbsr.cli.config import SOME_FAILED, lists_in_brackets, literal_paths, run, show_version, unquoted
+from csbsr.data.limits import PIXELS_PER_BYTE
 from csbsr.data.reading import at_most
 from csbsr.inspection.record import FAILED, Record
 from csbsr.inspection.store import PREDICT, REPORT, TABLE, Store
@@ -22,6 +22,7 @@ from csbsr.measure import unmatched
 from csbsr.words import first_names, printable
 
 if TYPE_CHECKING:  # torch is loaded when there is something to predict
+    from csbsr.data.heads import Head
     from csbsr.export.backend import Backend
     from csbsr.inspection.measuring import Measuring
     from csbsr.inspection.predicting import Predicting
@@ -80,7 +81,10 @@ def predict(config: DictConfig) -> None:
     found = find(config.input, config.output)
     runtime = "openvino" if config.backend == "openvino" else None
     network = load(config.ckpt, trusted=tuple(config.trusted), runtime=runtime)
-    chosen = choose_backend(config, network, [photograph.path for photograph in found.photographs])
+    folder = Path(config.output) if shard is None else Path(config.output) / shard.folder
+    store = Store(folder, PREDICT)
+    kept = [] if config.overwrite else store.sorted_records
+    chosen = choose_backend(config, network, [photograph.path for photograph in found.photographs], kept)
     predictor = Predictor(chosen.network, cheap=cheap_pass(config, chosen), **{key: config[key] for key in OPTIONS})
     card = describe_run(config, predictor)
     work = make_work(config, predictor, measuring, card)
@@ -91,9 +95,8 @@ def predict(config: DictConfig) -> None:
         "checkpoint": config.ckpt, "network": describe(predictor.system.network), "threshold": predictor.threshold,
         "backend": chosen.name, "skip": predictor.skip, "date": card["date"],
     }  # fmt: skip
-    folder = Path(config.output) if shard is None else Path(config.output) / shard.folder
     mine = [photograph for photograph in found.photographs if shard is None or shard.has(photograph.name)]
-    store = Store(folder, PREDICT, {"run": card})
+    store.about["run"] = card
     shares = merge(work, mine, store) if config.merge else 0
     job = Job(work, mine, store, overwrite=config.overwrite, about=about)
     introduce(config, predictor)
@@ -130,22 +133,38 @@ def predict(config: DictConfig) -> None:
         raise SystemExit(SOME_FAILED)
 
 
-def choose_backend(config: DictConfig, network: JointSystem, photographs: Sequence[Path]) -> Backend:
-    """What computes the network: as asked for, and with ``auto`` what pays for these photographs and agrees."""
+def choose_backend(
+    config: DictConfig, network: JointSystem, photographs: Sequence[Path], kept: Iterable[Record] = ()
+) -> Backend:
+    """What computes the network: as asked for, and with ``auto`` what pays for these photographs and agrees.
+
+    Args:
+        config: of the command.
+        network: of the checkpoint.
+        photographs: all that are asked for.
+        kept: records of the results that the folder holds; ``auto`` goes on with the one backend that made them.
+    """
     from csbsr.data.heads import read_heads
     from csbsr.export.backend import agreeing, megapixels_worth, on_backend
 
+    earlier = {record.settings["backend"] for record in kept if record.settings and "backend" in record.settings}
+    if config.backend == "auto" and len(earlier) == 1 and network.runs_on is None:
+        return on_backend(network, next(iter(earlier)), config.device, config.precision)
     if config.backend == "auto" and (least := megapixels_worth(network)) is not None:
-        heads = read_heads(list(photographs[:_LOOKED_AT]))
-        sizes = [head.width * head.height / 1e6 for head in heads]
-        refused = config.max_megapixels if config.windows is False else math.inf
-        seen = sum(size for size in sizes if size <= refused)
+        looked = list(photographs[:_LOOKED_AT])
+        heads = read_heads(looked)
+        seen = sum(megapixels_held(path, head) for path, head in zip(looked, heads, strict=True))
         if seen * len(photographs) / max(1, len(heads)) < least:
             return on_backend(network, "torch", config.device, config.precision)
     chosen = on_backend(network, config.backend, config.device, config.precision)
     if config.backend != "auto" or chosen.network is network:
         return chosen
     return agreeing(chosen, network, photographs[0])
+
+
+def megapixels_held(path: Path, head: Head) -> float:
+    """Megapixels of a file, no more than one of its size holds: what claims more will be refused."""
+    return min(head.width * head.height, PIXELS_PER_BYTE * path.stat().st_size) / 1e6 if head.width else 0
 
 
 def cheap_pass(config: DictConfig, chosen: Backend) -> JointSystem | None:

@@ -13,6 +13,8 @@ from csbsr.memory import available_memory
 
 #: Largest image that is read unless the user says otherwise: three times the largest cameras of today.
 MAX_MEGAPIXELS = 500.0
+#: Of a file: more pixels stand in none that holds what it claims, unless nearly all of them are of one colour.
+PIXELS_PER_BYTE = 100
 #: Memory for a reader's copies (decoded, turned upright, converted) beside the array it returns, as a multiple of it.
 _COPIES = 2.5
 

@@ -10,6 +10,7 @@ import hashlib
 import importlib.util
 import json
 import logging
+import math
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,7 +36,7 @@ BACKENDS = ("auto", "torch", "openvino", "onnxruntime")
 _NEEDED = {"openvino": ("openvino", "onnx", "onnxscript"), "onnxruntime": ("onnxruntime", "onnx", "onnxscript")}
 AGREEMENT = 1e-3  # largest difference of any value on the first tile with which ``auto`` takes OpenVINO
 _TILE = 192  # side of that tile, pixels of the photograph
-_WORTH, _LITE_WORTH = 2.0, 24.0  # megapixels: what is gained by then is what the graph's making takes
+_WORTH = 24.0  # megapixels: what is gained by then is what the graph's making takes
 
 
 class Backend(NamedTuple):
@@ -82,10 +83,13 @@ def on_backend(network: JointSystem, backend: str, device: str | None, precision
 
 
 def megapixels_worth(network: JointSystem) -> float | None:
-    """Megapixels of photographs from which on a graph is worth its making; None if it is there, or cannot be made."""
-    if isinstance(network, Exported) or _missing("openvino") or _place(network).is_file():
-        return None
-    return _LITE_WORTH if isinstance(network, LiteSystem) else _WORTH
+    """Megapixels of photographs from which on a graph is worth its making; None if it is there, or cannot be made.
+
+    Lite is no faster as a graph.
+    """
+    if isinstance(network, LiteSystem):
+        return math.inf
+    return None if isinstance(network, Exported) or _missing("openvino") or _place(network).is_file() else _WORTH
 
 
 def agreeing(chosen: Backend, original: JointSystem, photograph: Path) -> Backend:

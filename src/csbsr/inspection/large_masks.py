@@ -28,7 +28,7 @@ from csbsr.predict.rows import NO_DATA
 _ROWS = 512  # of a raster that are read at a time
 
 
-class Measured(NamedTuple):
+class MeasuredRaster(NamedTuple):
     """What is known of a raster."""
 
     measurement: Measurement
@@ -47,7 +47,7 @@ def is_by_windows(item: Mask) -> bool:
 def measure_by_rows(
     measuring: Measuring, item: Mask, name: str, threshold: float, ground: Scale, folder: Path,
     read_as: tuple[Sequence[int] | None, int | None] = (None, None),
-) -> Measured:  # fmt: skip
+) -> MeasuredRaster:  # fmt: skip
     """Measure it.
 
     Args:
@@ -85,7 +85,7 @@ def measure_by_rows(
 
         pieces = InPieces(measuring, name, shape, scale, threshold, ground, rows, variance, image, blur)
         measurement, cut = pieces.measure(max(1, counted))
-    return Measured(measurement, pieces.finer, cut, None if counted == height * rows.width else coverage.result())
+    return MeasuredRaster(measurement, pieces.finer, cut, None if counted == height * rows.width else coverage.result())
 
 
 @contextlib.contextmanager

@@ -86,7 +86,7 @@ class MeasuringMasks:
         return self.kinds
 
     def by_windows(self, item: Mask) -> bool:
-        """Masks are read whole."""
+        """Nothing that is written of a mask is a tiled TIFF, however it is read."""
         return False
 
     def go_on(self, records: Mapping[str, Record]) -> None:

@@ -52,7 +52,7 @@ class Bar(NamedTuple):
 class North(NamedTuple):
     """An arrow to the north."""
 
-    degrees: float  #: clockwise from upwards
+    degrees: float  #: clockwise from upwards, from 0 to below 360
     text: str
 
     @property
@@ -190,7 +190,7 @@ def north(geo: GeoReference | None) -> North | None:
     a, b, _, d, e, _ = geo.transform
     determinant = a * e - b * d
     degrees = math.degrees(math.atan2(-b / determinant, -a / determinant))  # of what the transform takes to (0, 1)
-    return North(round(degrees, 2) + 0.0, "north" if geo.degrees else f"north of the grid (EPSG:{geo.epsg})")
+    return North(round(degrees, 2) % 360, "north" if geo.degrees else f"north of the grid (EPSG:{geo.epsg})")
 
 
 def length(mm: float) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from csbsr.data.errors import DataError
-from csbsr.data.limits import MAX_MEGAPIXELS, check_memory
+from csbsr.data.limits import MAX_MEGAPIXELS, PIXELS_PER_BYTE, check_memory
 from csbsr.data.reading.by_rows import Head, head_by_rows
 from csbsr.inspection.store import KINDS
 
@@ -18,7 +18,6 @@ LARGE = 50e6
 LARGE_PHOTOGRAPH = 150e6
 #: Columns of an orthomosaic above which the same holds: a row of finer tiles takes gigabytes.
 WIDE = 12_000
-_PIXELS_PER_BYTE = 100  # of a file: more stand in none that holds what it claims
 _ABSENT = ("consistency", "labelme", "coco")  # kinds that need all of an image at once
 
 
@@ -97,6 +96,6 @@ def _too_large(path: Path, head: Head) -> bool:
 
 
 def _more_than_it_holds(path: Path, head: Head) -> str | None:
-    if head.pixels <= max(MAX_MEGAPIXELS * 1e6, _PIXELS_PER_BYTE * path.stat().st_size):
+    if head.pixels <= max(MAX_MEGAPIXELS * 1e6, PIXELS_PER_BYTE * path.stat().st_size):
         return None
     return "its file is too small to hold so many"

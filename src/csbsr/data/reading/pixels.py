@@ -21,7 +21,7 @@ from csbsr.data.reading.tiff import Tiff, is_tiff, read_tiff
 
 _ORIENTATION = 274  # EXIF tag
 _COMMON = ("NONE", "LZW", "ADOBE_DEFLATE", "DEFLATE", "PACKBITS", "JPEG")  # compressions that Pillow always has
-_OPACITY = ("RGBA", "LA", "PA", "RGBa", "La")
+_OPACITY = ("RGBA", "LA", "PA", "RGBa")
 
 
 class Decoded(NamedTuple):
@@ -97,12 +97,14 @@ def _by_pillow(path: str | Path, data: bytes) -> Decoded:
         image.load()
         if image.getexif().get(_ORIENTATION, 1) != 1:
             image = ImageOps.exif_transpose(image)
+        if image.mode == "La":  # Pillow converts it to no other mode
+            image = image.convert("LA")
         labels = np.asarray(image) if image.mode == "P" else None
         alpha = None
         if image.mode in _OPACITY or "transparency" in image.info:
             alpha = np.asarray(image.convert("RGBA"))[..., 3]
         lossy = image.format in ("WEBP", "AVIF", "JPEG2000", "MPO")
-        grey = image.mode in ("1", "L", "LA", "La")
+        grey = image.mode in ("1", "L", "LA")
         pixels = np.asarray(image.convert("RGB" if image.mode == "LA" else "L") if grey else image.convert("RGB"))
         pixels = pixels[..., 0] if grey and pixels.ndim == 3 else pixels
         return _simple(pixels, alpha=alpha, lossy=lossy, labels=labels, notes=notes)
