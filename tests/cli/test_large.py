@@ -49,7 +49,7 @@ def rows(folder, name="wall.tif"):
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory):
-    """A mosaic that is too large, a small one, and a photograph of another format."""
+    """A mosaic that is large, a small one, and a photograph of another format."""
     folder = tmp_path_factory.mktemp("photos")
     write_mosaic(folder / "wall.tif", WIDTH, HEIGHT, [LINE], side=64)
     write_mosaic(folder / "small.tif", 120, 96, [], side=64)
@@ -64,16 +64,17 @@ def done(photos, tmp_path_factory):
     return output
 
 
-def test_what_is_too_large_goes_by_windows_and_the_rest_as_ever(done, photos):
+def test_what_has_coordinates_goes_by_windows_and_the_rest_as_ever(done, photos):
     found = records(done)
     large = {"mask": "wall_mask.tif", "probability": "wall_probability.tif", "cracks": "wall_cracks.csv"}
     assert found["wall.tif"]["results"] == large
     assert found["wall.tif"]["note"] == "read by windows, without sr, consistency"
     assert (found["wall.tif"]["settings"]["windows"], found["wall.tif"]["settings"]["result_scale"]) == (True, 1)
-    for name in ("small.tif", "photo.png"):
-        assert found[name]["results"]["mask"].endswith("_mask.png")
-        assert found[name]["settings"]["windows"] is False
-        assert "note" not in found[name]
+    assert found["small.tif"]["results"]["mask"] == "small_mask.tif"
+    assert found["small.tif"]["settings"]["result_scale"] == 4
+    assert found["photo.png"]["results"]["mask"] == "photo_mask.png"
+    assert found["photo.png"]["settings"]["windows"] is False
+    assert "note" not in found["photo.png"]
     assert "read by windows, without sr, consistency" in (done / "report.html").read_text(encoding="utf-8")
     assert len(rows(done)) == 1
 

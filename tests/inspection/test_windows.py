@@ -28,16 +28,16 @@ def tiff(folder, pixels=PIXELS, placed=False, **more):
     return path
 
 
-def test_auto_takes_what_is_too_large(tmp_path, monkeypatch):
+def test_auto_takes_what_has_coordinates_or_is_too_large(tmp_path, monkeypatch):
     auto = Windows("auto")
     assert auto.choice(tiff(tmp_path, placed=True), 4) == Choice(1)
-    assert auto.choice(tiff(tmp_path, PIXELS[:50], placed=True), 4) == Choice()  # 5000 pixels
+    assert auto.choice(tiff(tmp_path, PIXELS[:50], placed=True), 4) == Choice(4)  # 5000 pixels
     assert auto.choice(tiff(tmp_path), 4) == Choice()  # as large as a camera's
     assert auto.choice(tiff(tmp_path, PIXELS.repeat(3, 0)), 4) == Choice(1)
     monkeypatch.setattr(windows, "WIDE", WIDTH - 1)
     assert auto.choice(tiff(tmp_path, PIXELS[:20], placed=True), 4) == Choice(1)
     monkeypatch.setattr(windows, "WIDE", WIDTH)
-    assert auto.choice(tiff(tmp_path, PIXELS[:20], placed=True), 4) == Choice()
+    assert auto.choice(tiff(tmp_path, PIXELS[:20], placed=True), 4) == Choice(4)
     asked = []
     monkeypatch.setattr(
         "csbsr.data.limits.available_memory", lambda enough: asked.append(enough) or 3.5 * HEIGHT * WIDTH * 3 - 1
@@ -45,6 +45,11 @@ def test_auto_takes_what_is_too_large(tmp_path, monkeypatch):
     assert auto.choice(tiff(tmp_path), 4) == Choice(1)  # more than memory holds
     assert auto.choice(tiff(tmp_path, PIXELS[:50]), 4) == Choice()
     assert asked == [3.5 * HEIGHT * WIDTH * 3, 3.5 * 50 * WIDTH * 3]
+
+
+def test_a_small_one_that_is_read_whole_all_the_same_is_told(tmp_path):
+    told = Windows("auto").choice(tiff(tmp_path, PIXELS[:50], placed=True), 4, "the system takes two passes").told
+    assert told == "read whole, though it has coordinates: the system takes two passes"
 
 
 def test_true_takes_all_and_false_none(tmp_path):

@@ -12,12 +12,13 @@ from csbsr.data.limits import MAX_MEGAPIXELS, PIXELS_PER_BYTE, check_memory
 from csbsr.data.reading.by_rows import Head, head_by_rows
 from csbsr.inspection.store import KINDS
 
-#: Pixels of an orthomosaic above which it is read by windows, and above which results are as large as their image.
+#: Pixels of an image above which results are as large as it is: finer ones fill disks.
 LARGE = 50e6
-#: The same of a TIFF without coordinates: photographs of the largest cameras are read whole, for more is told of them.
-LARGE_PHOTOGRAPH = 150e6
-#: Columns of an orthomosaic above which the same holds: a row of finer tiles takes gigabytes.
+#: Columns above which they are: a row of finer tiles takes gigabytes.
 WIDE = 12_000
+#: Pixels above which a TIFF without coordinates is read by windows: photographs of the largest cameras are read whole,
+#: for more is told of them.
+LARGE_PHOTOGRAPH = 150e6
 _ABSENT = ("consistency", "labelme", "coco")  # kinds that need all of an image at once
 
 
@@ -25,7 +26,7 @@ class Choice(NamedTuple):
     """How an image is read."""
 
     scale: int | None = None  #: pixels of the result to one of the image, along a side, by windows; None: whole
-    told: str | None = None  #: why it is read whole, though it is large or windows are asked for
+    told: str | None = None  #: why it is read whole, though it has coordinates, is large, or windows are asked for
 
 
 @dataclass(frozen=True)
@@ -33,9 +34,9 @@ class Windows:
     """Which images are read by windows, and how large their results are.
 
     Attributes:
-        mode: True for all TIFFs that can be; ``auto`` for those that are too large to be read whole: georeferenced and
-            above 50 megapixels or 12 000 columns, above 150 megapixels, or larger than the memory that is free; False
-            for none.
+        mode: True for all TIFFs that can be; ``auto`` for georeferenced ones, so that their results are too, and those
+            that are too large to be read whole: above 150 megapixels, or larger than the memory that is free; False for
+            none.
         result_scale: pixels of a result to one of the image, along a side; None for 1 above 50 megapixels or 12 000
             columns, else for that of the system.
 
@@ -61,11 +62,12 @@ class Windows:
             obstacle: why nothing can be read by windows, as the settings are.
         """
         head = None if self.mode is False else head_by_rows(path)
-        if head is None or (self.mode == "auto" and not _too_large(path, head)):
+        if head is None or (self.mode == "auto" and not (head.placed or _too_large(path, head))):
             return Choice()
         because = obstacle or head.whole_because or _more_than_it_holds(path, head)
         if because is not None:
-            return Choice(None, f"read whole, though it has {head.pixels / 1e6:.3g} megapixels: {because}")
+            though = "it has coordinates" if head.placed and not _is_large(head) else f"it has {_megapixels(head)}"
+            return Choice(None, f"read whole, though {though}: {because}")
         return Choice(self.result_scale or (1 if _is_large(head) else own))
 
 
@@ -81,12 +83,16 @@ def left_out_by_windows(kinds: Sequence[str], written: Collection[str]) -> str |
     return f"read by windows, without {', '.join(absent)}" if absent else None
 
 
+def _megapixels(head: Head) -> str:
+    return f"{head.pixels / 1e6:.3g} megapixels"
+
+
 def _is_large(head: Head) -> bool:
     return head.pixels > LARGE or head.columns > WIDE
 
 
 def _too_large(path: Path, head: Head) -> bool:
-    if (head.placed and _is_large(head)) or head.pixels > LARGE_PHOTOGRAPH:
+    if head.pixels > LARGE_PHOTOGRAPH:
         return True
     try:
         check_memory(path, head.decoded)
