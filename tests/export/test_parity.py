@@ -124,8 +124,12 @@ def test_openvino_agrees(name):
         )
 
 
+#: With these weights torch's float32 is 0.16 off its float64, so another program cannot be within 1e-4: it is refused.
+UNSTEADY = pytest.param("csbsr_crackformer", marks=pytest.mark.xfail(raises=ValueError, strict=True))
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", SYSTEMS)
+@pytest.mark.parametrize("name", [UNSTEADY if name == "csbsr_crackformer" else name for name in SYSTEMS])
 def test_full_size_agrees(name):
     for part in parts(name):
         stages, made, several = graph(part, FIRST[part], full=True)
