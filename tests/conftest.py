@@ -32,6 +32,16 @@ def photographs() -> Path:
     return Path(root)
 
 
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    """Headless Chromium; its tests are marked `tests.report.browser.NEEDS_BROWSER`."""
+    from tests.report.browser import Browser
+
+    browser = Browser(tmp_path_factory.mktemp("profile"))
+    yield browser
+    browser.close()
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _freed_memory_goes_back():
     """Commands called in this process would have it keep all that its tests ever took; others measure its memory."""

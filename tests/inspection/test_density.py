@@ -20,7 +20,7 @@ from csbsr.measure import crack_density
 from tests.cli.inprocess import call, checkpoint, exit_code
 from tests.measure.drawn import draw
 from tests.measure.grounds import HEIGHT, WIDTH, metres, photograph
-from tests.report.browser import Browser, executable
+from tests.report.browser import NEEDS_BROWSER, Browser
 
 PIXEL, CORNER = 0.01, (500000.5, 5500000.0)  # metres: the first cell of 1 m begins half a metre before the image
 
@@ -260,7 +260,7 @@ def test_colours_follow_the_scale_and_what_holds_no_data_is_grey(folder):
     assert picture[60, 200].sum() < 60  # the crack itself
 
 
-@pytest.mark.skipif(executable() is None, reason="no Chromium (Debian: apt install chromium)")
+@NEEDS_BROWSER
 @pytest.mark.parametrize("width", [390, 1280])
 def test_the_heat_map_in_a_browser(folder, tmp_path, width):
     page = run(folder, "cell_m=1") / "report.html"

@@ -17,7 +17,7 @@ from csbsr.inspection.report import entry_for, write_report
 from csbsr.inspection.store import PREDICT, GrowingFiles, Store
 from csbsr.inspection.views import embedded_views, shrunken_layer, width_layer
 from csbsr.measure import WidthGuide, measure_cracks
-from tests.report.browser import Browser, executable
+from tests.report.browser import NEEDS_BROWSER
 from tests.report.html_check import checked
 
 GUIDE = WidthGuide("Guide, table 1", "a book", [{"exposure": "wet", "width_mm": 1.0}], note="A note.")
@@ -197,16 +197,8 @@ def test_pages_of_nothing(tmp_path):
 
 # ---- in Chromium ----
 
-NEEDS_BROWSER = pytest.mark.skipif(executable() is None, reason="no Chromium (Debian: apt install chromium)")
 SHOWN = "[...document.querySelectorAll('#photographs tbody tr')].filter(r => !r.hidden).map(r => r.dataset.name)"
 ARTICLES = "[...document.querySelectorAll('article')].filter(a => a.offsetParent !== null).map(a => a.id)"
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    browser = Browser(tmp_path_factory.mktemp("profile"))
-    yield browser
-    browser.close()
 
 
 def press(browser, heading):

@@ -19,7 +19,7 @@ from csbsr.inspection.report import entry_for
 from csbsr.inspection.store import PREDICT, GrowingFiles, Store
 from csbsr.inspection.viewer import length, north, svg_path, viewer_of, viewers
 from csbsr.measure.ground import Scale
-from tests.report.browser import Browser, executable
+from tests.report.browser import NEEDS_BROWSER
 from tests.report.html_check import checked
 
 STRANGE = "wall/a \"<b>&'.jpg"
@@ -234,19 +234,11 @@ def test_a_folder_without_lines_has_sliders(tmp_path):
 
 # ---- in Chromium ----
 
-NEEDS_BROWSER = pytest.mark.skipif(executable() is None, reason="no Chromium (Debian: apt install chromium)")
 BOTH = pytest.mark.parametrize("width", [1280, 390])
 VIEW = "document.querySelector('#p1 .view')"
 BOX = f"(() => {{ const box = {VIEW}.getBoundingClientRect(); return [box.left, box.top, box.width, box.height] }})()"
 SEEN = f"{VIEW}.getAttribute('viewBox').split(' ').map(Number)"
 TOLD = "document.querySelector('#p1 output').value"
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    browser = Browser(tmp_path_factory.mktemp("profile"))
-    yield browser
-    browser.close()
 
 
 @pytest.fixture

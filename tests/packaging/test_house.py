@@ -2,6 +2,7 @@
 
 import ast
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,10 @@ ORDER = [
 LEFT = {
     folder: {folder, *(left for line in ORDER[:i] for left in line)} for i, line in enumerate(ORDER) for folder in line
 }
+TOP_LEVEL = {
+    ".ci", ".gitignore", ".pre-commit-config.yaml", "CHANGELOG.md", "CITATION.cff", "CONTRIBUTING.md", "LICENSE",
+    "README.md", "THIRD_PARTY.md", "conf", "docs", "examples", "pyproject.toml", "scripts", "src", "tests",
+}  # fmt: skip
 FILES = sorted(path for path in SOURCE.rglob("*.py") if path.parent != SOURCE)
 
 
@@ -63,3 +68,9 @@ def test_every_folder_is_packaged():
 def test_files_open_with_a_sentence():
     for path in SOURCE.rglob("*.py"):
         assert ast.get_docstring(ast.parse(path.read_text())), f"{path}: no docstring"
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="no checkout: what is tracked is not known")
+def test_nothing_lies_about_at_the_top_level():
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert {line.partition("/")[0] for line in tracked.splitlines()} == TOP_LEVEL

@@ -4,22 +4,15 @@ import pytest
 
 from csbsr.report.collect import collect
 from csbsr.report.page import comparison_page
-from tests.report.browser import Browser, executable
+from tests.report.browser import NEEDS_BROWSER
 from tests.report.invented import evaluation
 
-pytestmark = pytest.mark.skipif(executable() is None, reason="no Chromium (Debian: apt install chromium)")
+pytestmark = NEEDS_BROWSER
 
 CUT = "getComputedStyle(document.querySelector('.compare')).getPropertyValue('--cut').trim()"
 SHOWN = "[...document.querySelectorAll('article')].filter(a => a.offsetParent !== null).map(a => a.dataset.choice)"
 CENTRE = """(() => { const box = document.querySelector('.compare').getBoundingClientRect();
 return [box.left, box.top + box.height / 2, box.width] })()"""
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    browser = Browser(tmp_path_factory.mktemp("profile"))
-    yield browser
-    browser.close()
 
 
 @pytest.fixture(scope="module")

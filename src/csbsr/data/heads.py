@@ -16,7 +16,7 @@ from csbsr.data.errors import DataError
 from csbsr.data.looked import Looked
 from csbsr.data.reading.files import EXPECTED
 from csbsr.data.reading.formats import is_heif, named
-from csbsr.data.reading.head import exif_of
+from csbsr.data.reading.head import PNG, exif_of
 from csbsr.data.reading.jpeg import frame, is_jpeg, orientation_of
 from csbsr.data.reading.pixels import decode
 from csbsr.data.reading.tiff import check_whole, is_tiff
@@ -99,7 +99,7 @@ def _all(paths: Sequence[Path]) -> Iterable[Head]:
 
 
 def _other(path: str | Path, file: io.BufferedReader, data: bytes) -> Head:
-    if data[:8] == b"\x89PNG\r\n\x1a\n" and data[12:16] == b"IHDR" and b"eXIf" not in data[:_FIRST]:
+    if data.startswith(PNG) and data[12:16] == b"IHDR" and b"eXIf" not in data[:_FIRST]:
         width, height = struct.unpack(">II", data[16:24])
         if not width or not height:
             raise ValueError("a PNG without pixels")
@@ -115,7 +115,7 @@ def _other(path: str | Path, file: io.BufferedReader, data: bytes) -> Head:
 
 def _looks_cut(file: io.BufferedReader, data: bytes) -> bool:
     """May the end of a JPEG or PNG be missing?  Then it is worth decoding."""
-    mark = b"\xff\xd9" if is_jpeg(data) else b"IEND" if data[:8] == b"\x89PNG\r\n\x1a\n" else b""
+    mark = b"\xff\xd9" if is_jpeg(data) else b"IEND" if data.startswith(PNG) else b""
     size = file.seek(0, io.SEEK_END)
     file.seek(max(0, size - _LAST))
     return mark not in file.read(_LAST)

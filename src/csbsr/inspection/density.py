@@ -69,6 +69,16 @@ class DensityMap:
         return self.density.per_area(self.metres)
 
     @property
+    def mean(self) -> float:
+        """Of the photograph, in m/m²; it holds data."""
+        return float(self.lengths[self.areas > 0].sum() / self.areas.sum())
+
+    @property
+    def densest(self) -> float:
+        """Of the cells that are nearly whole, in m/m²; the photograph holds data."""
+        return float(self.per_area[self.whole].max())
+
+    @property
     def whole(self) -> np.ndarray:
         """(rows, columns) bool: cells that are nearly whole, or, if none is, all that hold data."""
         areas = self.density.areas
@@ -80,7 +90,7 @@ class DensityMap:
         there = self.density.areas > 0
         if not there.any():
             return Cells(self.cell_m, 0, density_refused="no part of it holds data")
-        mean, largest = _rounded([self.lengths[there].sum() / self.areas.sum(), self.per_area[self.whole].max()])
+        mean, largest = _rounded([self.mean, self.densest])
         return Cells(self.cell_m, int(there.sum()), mean, largest)
 
     def features(self) -> list[tuple[list[np.ndarray], dict[str, Any]]]:

@@ -55,9 +55,9 @@ def density_section(maps: Sequence[DensityMap], photographs: Sequence[Shown], fo
         if photograph.row.get("density_refused")
     ]
     told = [one for one in maps if one.stem in numbers and one.whole.any()]
-    top = max((_densest(one) for one in told), default=0.0) or 1.0
+    top = max((one.densest for one in told), default=0.0) or 1.0
     pictures, left = {}, _BUDGET
-    for one in sorted(told, key=_densest, reverse=True):
+    for one in sorted(told, key=lambda one: one.densest, reverse=True):
         found = heat_map(one, PicturePlaces.of(folder, one.stem), top)
         if found is None:
             continue
@@ -128,7 +128,7 @@ def _told(one: DensityMap, number: int, picture: str | None) -> dict[str, Any]:
         "name": printable(one.lines.photograph),
         "picture": picture,
         "figures": [
-            ("density", f"{_text(lengths[there].sum() / areas.sum())} m/m²"),
+            ("density", f"{_text(one.mean)} m/m²"),
             ("cracks", f"{_text(lengths[there].sum())} m"),
             ("area with data", f"{_text(areas.sum())} m²"),
             ("cells with data", str(int(there.sum()))),
@@ -150,10 +150,6 @@ def _cell(one: DensityMap, cell: int, lengths: np.ndarray, areas: np.ndarray, ra
         "area": _text(areas[row, column]),
         "place": f"{left:.0f}–{right:.0f}, {top:.0f}–{bottom:.0f}",
     }
-
-
-def _densest(one: DensityMap) -> float:
-    return float(one.per_area[one.whole].max())
 
 
 def _middles(pixels: int, length: float) -> np.ndarray:

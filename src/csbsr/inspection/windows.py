@@ -1,4 +1,4 @@
-"""Which images are read by windows, how large their results are, and why a large one is read whole."""
+"""Which images are read by windows, how large their results are, and why one is read whole all the same."""
 
 from __future__ import annotations
 

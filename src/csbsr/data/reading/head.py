@@ -16,7 +16,7 @@ from csbsr.data.regular import check_regular
 Told = TypeVar("Told")
 #: Number of the part of EXIF that tells of the picture's taking, for ``Image.Exif.get_ifd``.
 EXIF = 0x8769
-_PNG = b"\x89PNG\r\n\x1a\n"
+PNG = b"\x89PNG\r\n\x1a\n"  # with which its files begin
 _MOST_EXIF = 1 << 20  # bytes; other formats hold at most 64 KiB
 
 
@@ -42,7 +42,7 @@ def exif_of(image: Image.Image) -> Image.Exif:
 def _behind_pixels(file: IO[bytes]) -> bytes:
     """The EXIF chunk of a PNG; empty where there is none."""
     place = file.tell()
-    file.seek(len(_PNG))
+    file.seek(len(PNG))
     while len(head := file.read(8)) == 8:
         length, name = struct.unpack(">I4s", head)
         if name == b"eXIf":
